@@ -1,0 +1,21 @@
+/* What this process may use of the machine: cores and memory as cgroups and affinity allow; clocks.
+ */
+#ifndef SM_CORE_MACHINE_H
+#define SM_CORE_MACHINE_H
+
+#include <shardmill.h>
+
+/* Cores: the affinity mask, cut to the cgroup's CPU quota (v2 cpu.max, v1 cfs_quota), at least 1.
+ */
+uint32_t sm_machine_threads(void);
+
+/* Bytes of memory: what the machine has, cut to the limits of the cgroups above this process. */
+uint64_t sm_machine_memory(void);
+
+/* Nanoseconds of a clock that never jumps. */
+uint64_t sm_clock_ns(void);
+
+/* CPU nanoseconds that this thread has used. */
+uint64_t sm_thread_cpu_ns(void);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * Bytes in and out of storage: this room knows no image and no record.
+ *
+ * Writing is atomic: what sm_sink_commit has not published is not there. Commit and abandon are
+ * different calls, so that a failed shard never becomes visible.
+ */
+#ifndef SM_IO_IO_H
+#define SM_IO_IO_H
+
+#include "core/buf.h"
+#include "core/status.h"
+
+typedef enum sm_file_kind { SM_FILE_REGULAR, SM_FILE_FOLDER, SM_FILE_SPECIAL } sm_file_kind;
+
+typedef struct sm_file_info {
+    sm_file_kind kind;
+    uint64_t size;    /* bytes */
+    int64_t mtime_ns; /* last change, nanoseconds since 1970 */
+} sm_file_info;
+
+/* Follows links. SM_ERR_NOT_FOUND, SM_ERR_ACCESS, SM_ERR_IO. */
+sm_status sm_io_stat(sm_file_info *info, const char *path);
+
+/*
+ * Reads a whole regular file behind what buf holds, at most up to buf's cap (SM_ERR_LIMIT). info,
+ * if not NULL, is what the open file said of itself; a file that ends before or goes past its size
+ * is SM_ERR_IO.
+ */
+sm_status sm_io_read_file(sm_buf *buf, const char *path, sm_file_info *info);
+
+/* ---- A file read from front to back */
+typedef struct sm_source sm_source;
+
+sm_status sm_source_open(sm_source **source, const char *path);
+/* Fills data up to len; *got < len only at the end. */
+sm_status sm_source_read(sm_source *source, size_t *got, void *data, size_t len);
+uint64_t sm_source_size(const sm_source *source); /* as it was when opened */
+void sm_source_close(sm_source *source);          /* NULL is fine */
+
+/* ---- A file written from front to back, published whole or not at all */
+typedef struct sm_sink sm_sink;
+
+/* Makes an unnamed neighbour of path; path itself is untouched until commit. */
+sm_status sm_sink_open(sm_sink **sink, const char *path);
+sm_status sm_sink_write(sm_sink *sink, const void *data, size_t len);
+/* Flushes to the device and publishes under path. Frees sink in any case; on failure nothing is
+ * published. */
+sm_status sm_sink_commit(sm_sink *sink);
+/* Removes what was written, and frees sink. NULL is fine. */
+void sm_sink_abandon(sm_sink *sink);
+
+/* A small file at once, as atomic. */
+sm_status sm_io_write_file(const char *path, const void *data, size_t len);
+
+/* ---- Folders */
+sm_status sm_io_make_folder(const char *path); /* with those above it; there already is fine */
+sm_status sm_io_remove(const char *path);      /* not there is fine */
+sm_status sm_io_rename(const char *from, const char *to);
+
+/* Removes what writers that were killed left in folder: only files of our own temporary names. */
+sm_status sm_io_remove_leftovers(const char *folder);
+
+typedef enum sm_walk_event {
+    SM_WALK_FILE,
+    SM_WALK_HIDDEN,    /* a file or folder whose name starts with a dot; not entered */
+    SM_WALK_SPECIAL,   /* a FIFO, socket or device */
+    SM_WALK_LOOP,      /* a link to a folder that holds it; not entered */
+    SM_WALK_BROKEN,    /* a link to nothing, or an entry that cannot be looked at */
+    SM_WALK_UNREADABLE /* a folder that cannot be listed */
+} sm_walk_event;
+
+/* path is relative to the walk's root; info is filled for SM_WALK_FILE; sm_last_error() holds the
+ * reason for BROKEN and UNREADABLE. Anything but SM_OK ends the walk with that status. */
+typedef sm_status sm_walk_fn(void *user, sm_walk_event event, const char *path,
+                             const sm_file_info *info);
+
+/* Every entry below root, in no particular order; links are followed. */
+sm_status sm_io_walk(const char *root, sm_walk_fn *fn, void *user);
+
+/* ---- One writer at a time */
+typedef struct sm_lock sm_lock;
+
+/* Locks folder against other processes; SM_ERR_CONFLICT when another holds it. */
+sm_status sm_lock_take(sm_lock **lock, const char *folder);
+void sm_lock_release(sm_lock *lock); /* NULL is fine */
+
+#endif
