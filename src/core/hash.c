@@ -6,14 +6,10 @@
 #include <string.h>
 #include <xxhash.h>
 
-struct sm_hash {
-    XXH3_state_t state;
-};
-
 sm_status sm_hash_new(sm_hash **hash)
 {
-    sm_hash *made = (sm_hash *)XXH3_createState(); /* aligned as XXH3 wants it */
-    if (made == NULL) return sm_fail_memory(sizeof *made);
+    sm_hash *made = XXH3_createState();
+    if (made == NULL) return sm_fail(SM_ERR_MEMORY, "cannot get memory for a hash");
     *hash = made;
     sm_hash_reset(made);
     return SM_OK;
@@ -21,17 +17,17 @@ sm_status sm_hash_new(sm_hash **hash)
 
 void sm_hash_free(sm_hash *hash)
 {
-    if (hash != NULL) XXH3_freeState(&hash->state);
+    XXH3_freeState(hash); /* takes NULL */
 }
 
 void sm_hash_reset(sm_hash *hash)
 {
-    XXH3_128bits_reset(&hash->state);
+    XXH3_128bits_reset(hash);
 }
 
 void sm_hash_bytes(sm_hash *hash, const void *data, size_t len)
 {
-    XXH3_128bits_update(&hash->state, data, len);
+    XXH3_128bits_update(hash, data, len);
 }
 
 void sm_hash_u64(sm_hash *hash, uint64_t value)
@@ -48,7 +44,7 @@ void sm_hash_str(sm_hash *hash, const char *text)
 
 void sm_hash_hex(const sm_hash *hash, char hex[SM_FINGERPRINT_SIZE])
 {
-    XXH128_hash_t digest = XXH3_128bits_digest(&hash->state);
+    XXH128_hash_t digest = XXH3_128bits_digest(hash);
     snprintf(hex, SM_FINGERPRINT_SIZE, "%016llx%016llx", (unsigned long long)digest.high64,
              (unsigned long long)digest.low64);
 }

@@ -7,7 +7,7 @@
 
 enum { SM_FINGERPRINT_SIZE = 33 }; /* 32 hexadecimal digits and a NUL */
 
-typedef struct sm_hash sm_hash;
+typedef struct XXH3_state_s sm_hash;
 
 sm_status sm_hash_new(sm_hash **hash);
 void sm_hash_free(sm_hash *hash);
