@@ -48,8 +48,8 @@ sm_status sm_io_remove_leftovers(const char *folder)
     for (struct dirent *entry; status == SM_OK && (entry = readdir(dir)) != NULL;) {
         const char *name = entry->d_name;
         size_t len = strlen(name);
-        bool ours =
-            strncmp(name, ".shardmill-", 11) == 0 && len > 4 && strcmp(name + len - 4, ".tmp") == 0;
+        bool ours = len > prefix + suffix && strncmp(name, TEMPORARY_PREFIX, prefix) == 0 &&
+                    strcmp(name + len - suffix, TEMPORARY_SUFFIX) == 0;
         if (ours && unlinkat(dirfd(dir), name, 0) != 0 && errno != ENOENT)
             status = sm_fail_errno(errno, "cannot remove '%s/%s'", folder, name);
     }
