@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# Installs what the build needs, or says what is missing and how to get it. Does nothing, and needs
+# no rights, when all is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/install-deps.sh [--with-tests] [--with-lint]
+
+  --with-tests  also what the tests need: a Python environment in .venv
+  --with-lint   also clang, clang-format and clang-tidy, for `make lint` and `make fuzz`
+TEXT
+}
+
+with_tests=no
+with_lint=no
+for argument in "$@"; do
+    case $argument in
+    --with-tests) with_tests=yes ;;
+    --with-lint) with_lint=yes ;;
+    -h | --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+done
+
+say() { echo "deps: $*" >&2; }
+has() { command -v "$1" >/dev/null 2>&1; }
+module() { has pkg-config && pkg-config --exists "$1"; }
+
+cmake_is_new_enough() {
+    has cmake && printf '3.22\n%s\n' "$(cmake --version | sed -n '1s/[^0-9]*//p')" | sort -CV
+}
+
+# Debian keeps libFuzzer and the sanitizers of clang in a package of their own.
+clang_has_runtime() {
+    has clang && echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n);
+        int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return !d && n; }' |
+        clang -fsanitize=fuzzer,address -x c - -o /dev/null 2>/dev/null
+}
+
+# Each line: what is wanted, and its package on Debian, Fedora, Homebrew, Alpine.
+missing=()
+want() { missing+=("$1|$2|$3|$4|$5"); }
+find_missing() {
+    missing=()
+    has make || want make make make make make
+    has cc || want "a C compiler" "gcc libc6-dev" gcc gcc "gcc musl-dev"
+    cmake_is_new_enough || want "cmake 3.22" cmake cmake cmake cmake
+    has ninja || want ninja ninja-build ninja-build ninja ninja
+    has pkg-config || want pkg-config pkg-config pkgconf-pkg-config pkgconf pkgconf
+    module libjpeg || want libjpeg-turbo libjpeg-dev libjpeg-turbo-devel jpeg-turbo libjpeg-turbo-dev
+    module jansson || want jansson libjansson-dev jansson-devel jansson jansson-dev
+    module libxxhash || want xxHash libxxhash-dev xxhash-devel xxhash xxhash-dev
+    module zlib || want zlib zlib1g-dev zlib-devel zlib zlib-dev
+    module cmocka || want cmocka libcmocka-dev libcmocka-devel cmocka cmocka-dev
+    if [ $with_tests = yes ]; then
+        has c++ || want "a C++ compiler" g++ gcc-c++ gcc g++
+        { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; } ||
+            want "python3 with venv" python3-venv python3 python3 python3
+        # Debian's pip trusts this file alone.
+        ! has apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] ||
+            want "root certificates" ca-certificates ca-certificates ca-certificates ca-certificates
+    fi
+    if [ $with_lint = yes ]; then
+        has clang || want clang clang clang llvm clang
+        has clang-format || want clang-format clang-format clang-tools-extra clang-format clang-extra-tools
+        has clang-tidy || want clang-tidy clang-tidy clang-tools-extra llvm clang-extra-tools
+        if has clang && ! clang_has_runtime; then
+            local major
+            major=$(clang -dumpversion | cut -d. -f1)
+            want "clang's sanitizers" "libclang-rt-$major-dev" compiler-rt llvm compiler-rt
+        fi
+    fi
+}
+
+column() { printf '%s\n' "${missing[@]}" | cut -d'|' -f"$1" | tr '\n' ' ' | sed 's/ $//'; }
+
+install_with_apt() {
+    local sudo=()
+    if [ "$(id -u)" != 0 ]; then
+        has sudo || return 1
+        sudo=(sudo)
+    fi
+    local packages
+    read -ra packages <<<"$(column 2)"
+    say "installing ${packages[*]}"
+    "${sudo[@]}" apt-get update -qq &&
+        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
+}
+
+explain_missing() {
+    local list
+    list=$(printf '%s\n' "${missing[@]}" | cut -d'|' -f1 | paste -sd, | sed 's/,/, /g')
+    say "missing: $list"
+    if has apt-get; then
+        say "get it with: sudo apt-get install $(column 2)"
+    elif has dnf; then
+        say "get it with: sudo dnf install $(column 3)"
+    elif has brew; then
+        say "get it with: brew install $(column 4)"
+    elif has apk; then
+        say "get it with: sudo apk add $(column 5)"
+    else
+        say "get it with your system's packages; Debian's names are: $(column 2)"
+    fi
+    exit 1
+}
+
+# The Python environment of the tests. TensorFlow has no wheel for every Python; without it the
+# tests that need it skip, and say so.
+make_venv() {
+    local stamp=.venv/installed-requirements.txt
+    cmp -s tests/requirements.txt "$stamp" && return
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    say "installing the tests' Python packages into .venv (a few minutes the first time)"
+    local pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
+    if "${pip[@]}" -r tests/requirements.txt; then
+        cp tests/requirements.txt "$stamp"
+        return
+    fi
+    say "tests/requirements.txt cannot be had for $(.venv/bin/python --version) on $(uname -m)" \
+        "(see pip's words above; TensorFlow 2.21 wants Python 3.11 to 3.13 on x86-64 or ARM64)"
+    say "going on without TensorFlow: the tests that need it will be skipped"
+    "${pip[@]}" pytest pillow numpy ||
+        say "pytest cannot be had either: the whole-program tests will be skipped"
+}
+
+find_missing
+# Twice: which runtime package is wanted is known only when clang is there.
+for _ in 1 2; do
+    if [ ${#missing[@]} -gt 0 ] && has apt-get; then
+        install_with_apt || explain_missing
+        find_missing
+    fi
+done
+[ ${#missing[@]} -eq 0 ] || explain_missing
+[ $with_tests = no ] || make_venv

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Format, banned functions, Python syntax, and clang-tidy.
+#
+# usage: scripts/lint.sh [--cheap]     --cheap leaves clang-tidy out
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Other versions of clang-format differ in details, and would ask for other changes.
+format_version=14
+
+failed=no
+fail() {
+    echo "lint: $*" >&2
+    failed=yes
+}
+
+mapfile -t sources < <(find src include tests fuzz examples bench -name '*.[ch]' 2>/dev/null | sort)
+
+if ! command -v clang-format >/dev/null; then
+    echo "lint: format not checked: no clang-format" >&2
+elif ! clang-format --version | grep -q "version $format_version\."; then
+    echo "lint: format not checked: it is clang-format $format_version's, here is $(clang-format --version)" >&2
+else
+    clang-format --dry-run -Werror "${sources[@]}" || fail "run clang-format -i on the files above"
+fi
+
+# Functions that overrun a buffer, hide an error or keep state that threads share. The bounded or
+# checked ones beside them: snprintf, sm_buf_printf, memcpy, strtoul, strtok_r, localtime_r.
+banned='strcpy|strcat|strncpy|strncat|stpcpy|sprintf|vsprintf|gets|atoi|atol|atoll|atof|alloca|strtok|gmtime|localtime|ctime|asctime|tmpnam|mktemp|rand|srand'
+if grep -nE "(^|[^[:alnum:]_])($banned)[[:space:]]*\(" "${sources[@]}"; then
+    fail "banned functions above"
+fi
+
+if command -v python3 >/dev/null; then
+    find tests examples bench -name '*.py' -print0 2>/dev/null | xargs -0 -r python3 -c '
+import ast, sys
+for path in sys.argv[1:]:
+    ast.parse(open(path, encoding="utf-8").read(), path)
+' || fail "Python that cannot be parsed"
+fi
+
+if [ "${1:-}" != --cheap ]; then
+    cmake --preset release >/dev/null
+    mapfile -t units < <(find src -name '*.c' | sort)
+    printf '%s\0' "${units[@]}" |
+        xargs -0 -n 4 -P "$(nproc)" clang-tidy --quiet --warnings-as-errors='*' -p build 2>/dev/null ||
+        fail "clang-tidy has objections"
+fi
+
+[ $failed = no ] || exit 1
+echo "lint: all good"
