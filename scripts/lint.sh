@@ -14,7 +14,9 @@ fail() {
     failed=yes
 }
 
-mapfile -t sources < <(find src include tests fuzz examples bench -name '*.[ch]' 2>/dev/null | sort)
+ours() { find . \( -name build -o -name '.?*' \) -prune -o -name "$1" -print | sort; }
+mapfile -t sources < <(ours '*.[ch]')
+mapfile -t scripts < <(ours '*.py')
 
 if ! command -v clang-format >/dev/null; then
     echo "lint: format not checked: no clang-format" >&2
@@ -32,18 +34,18 @@ if grep -nE "(^|[^[:alnum:]_])($banned)[[:space:]]*\(" "${sources[@]}"; then
 fi
 
 if command -v python3 >/dev/null; then
-    find tests examples bench -name '*.py' -print0 2>/dev/null | xargs -0 -r python3 -c '
+    python3 -c '
 import ast, sys
 for path in sys.argv[1:]:
     ast.parse(open(path, encoding="utf-8").read(), path)
-' || fail "Python that cannot be parsed"
+' "${scripts[@]}" || fail "Python that cannot be parsed"
 fi
 
 if [ "${1:-}" != --cheap ]; then
     cmake --preset release >/dev/null
-    mapfile -t units < <(find src -name '*.c' | sort)
-    printf '%s\0' "${units[@]}" |
-        xargs -0 -n 4 -P "$(nproc)" clang-tidy --quiet --warnings-as-errors='*' -p build 2>/dev/null ||
+    # One file a run: clang-tidy 14's va_list check goes wrong from the second file on.
+    find src -name '*.c' -print0 |
+        xargs -0 -n 1 -P "$(nproc)" clang-tidy --quiet --warnings-as-errors='*' -p build 2>/dev/null ||
         fail "clang-tidy has objections"
 fi
 
