@@ -214,6 +214,8 @@ static sm_status read_feature(sm_feature *feature, span message)
         feature->kind = kinds[field.number];
         feature->list = field.bytes.p;
         feature->list_len = span_len(field.bytes);
+        sm_status status = count_values(feature);
+        if (status != SM_OK) return status;
     }
     return SM_OK;
 }
@@ -234,8 +236,7 @@ static sm_status read_entry(sm_feature *feature, span entry)
             value = field.bytes;
         }
     }
-    sm_status status = read_feature(feature, value);
-    return status == SM_OK ? count_values(feature) : status;
+    return read_feature(feature, value);
 }
 
 /*
