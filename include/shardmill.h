@@ -219,6 +219,21 @@ typedef struct sm_pack_options {
 
 enum { SM_MAX_SPLITS = 16, SM_NAME_MAX = 64 };
 
+/* The enumerations that options choose from, for those who read options from text. */
+typedef enum sm_choice {
+    SM_CHOICE_RESIZE_MODE,
+    SM_CHOICE_FILTER,
+    SM_CHOICE_DECODE,
+    SM_CHOICE_CHROMA,
+    SM_CHOICE_ENCODE_FORMAT,
+    SM_CHOICE_SCHEMA,
+    SM_CHOICE_COMPRESSION,
+    SM_CHOICE_LABELS
+} sm_choice;
+
+/* The word for a value ("center_crop"); NULL past the last value. */
+SM_API const char *sm_choice_name(sm_choice choice, int value);
+
 typedef struct sm_split_summary {
     char name[SM_NAME_MAX];
     uint64_t inputs, records, shards;
@@ -299,6 +314,11 @@ SM_API sm_status sm_reader_open(sm_reader **reader, const char *path);
 /*
  * Gives the next record; *data belongs to the reader and lives until the next call. At the end:
  * SM_OK with *data NULL. Checksums are verified: SM_ERR_CORRUPT names file and offset.
+ *
+ * After a wrong checksum of a record's data the next call goes on behind that record. After any
+ * other failure (a wrong checksum of a length, a file that ends within a record, a damaged gzip
+ * stream, a read error) there is no telling where the next record begins: further calls give the
+ * end.
  */
 SM_API sm_status sm_reader_next(sm_reader *reader, const uint8_t **data, size_t *len);
 

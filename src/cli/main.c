@@ -1,9 +1,47 @@
-#include <shardmill.h>
+#include "commands.h"
 
 #include <stdio.h>
+#include <string.h>
 
-int main(void)
+static const command *const commands[] = {&pack_command, &verify_command};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_usage(FILE *to)
 {
-    printf("shardmill %s\n", sm_version());
-    return 0;
+    fprintf(to,
+            "shardmill %s: folders of images into training shards\n\n"
+            "usage: shardmill COMMAND [options] …\n\n",
+            sm_version());
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-8s %-10s %s\n", commands[i]->name, commands[i]->arguments,
+                commands[i]->summary);
+    fprintf(to,
+            "\n"
+            "  shardmill pack photos shards --image-size 224\n"
+            "  shardmill verify shards\n\n"
+            "'shardmill COMMAND --help' tells all of a command.\n"
+            "Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 done but some pictures failed.\n");
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(word, commands[i]->name) == 0) return commands[i]->run(argc - 2, argv + 2);
+    if (strcmp(word, "--version") == 0 || strcmp(word, "version") == 0) {
+        printf("shardmill %s\n", sm_version());
+        return EXIT_DONE;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        for (size_t i = 0; argc > 2 && i < COMMANDS; i++)
+            if (strcmp(argv[2], commands[i]->name) == 0) {
+                print_help(commands[i]);
+                return EXIT_DONE;
+            }
+        print_usage(stdout);
+        return EXIT_DONE;
+    }
+    if (*word != '\0') fprintf(stderr, "shardmill: there is no command '%s'\n\n", word);
+    print_usage(stderr);
+    return EXIT_USAGE;
 }

@@ -43,3 +43,21 @@ const char *sm_stage_name(sm_stage stage)
     }
     return "unknown";
 }
+
+const char *sm_choice_name(sm_choice choice, int value)
+{
+    enum { MOST = 6 };
+    static const char *const words[][MOST] = {
+        [SM_CHOICE_RESIZE_MODE] = {"center_crop", "border", "keep_ratio", "keep_ratio_largest",
+                                   "no"},
+        [SM_CHOICE_FILTER] = {"triangle", "area", "lanczos3", "bilinear"},
+        [SM_CHOICE_DECODE] = {"fast", "exact"},
+        [SM_CHOICE_CHROMA] = {"444", "422", "420"},
+        [SM_CHOICE_ENCODE_FORMAT] = {"jpeg", "keep"},
+        [SM_CHOICE_SCHEMA] = {"tfds", "fast-and-lean"},
+        [SM_CHOICE_COMPRESSION] = {"none", "gzip"},
+        [SM_CHOICE_LABELS] = {"folder", "none"},
+    };
+    bool known = (unsigned)choice < sizeof words / sizeof *words && value >= 0 && value < MOST;
+    return known ? words[choice][value] : NULL;
+}

@@ -297,15 +297,14 @@ static sm_status put_json(manifest *m, const char *name, const json_t *value)
 }
 
 /* The object's values in the order of the columns, which the first object gives. */
-static sm_status read_object(manifest *m, const json_t *object)
+static sm_status read_object(manifest *m, json_t *object)
 {
     sm_status status = SM_OK;
     const char *name;
     const json_t *value;
     if (m->count == 0) {
-        for (void *at = json_object_iter((json_t *)(uintptr_t)object);
-             at != NULL && status == SM_OK;
-             at = json_object_iter_next((json_t *)(uintptr_t)object, at))
+        for (void *at = json_object_iter(object); at != NULL && status == SM_OK;
+             at = json_object_iter_next(object, at))
             status = add_column(m, json_object_iter_key(at));
         if (status == SM_OK) status = check_columns(m);
     }

@@ -1,0 +1,9 @@
+/* One file a command. */
+#ifndef SM_CLI_COMMANDS_H
+#define SM_CLI_COMMANDS_H
+
+#include "options.h"
+
+extern const command pack_command, verify_command;
+
+#endif

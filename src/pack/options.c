@@ -1,0 +1,219 @@
+#include "pack/options.h"
+
+#include "core/status.h"
+#include "shard/tfds.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void sm_pack_options_init(sm_pack_options *options)
+{
+    *options = (sm_pack_options){
+        .picture = {.width = 192,
+                    .height = 192,
+                    .encode_quality = 95,
+                    .orient = true,
+                    .max_pixels = 178000000},
+        .version = "1.0.0",
+        .shuffle = true,
+        .max_shard_size_mb = 128,
+        .max_failures = -1,
+        .max_failures_percent = -1,
+    };
+}
+
+static bool is_version(const char *text)
+{
+    int major, minor, patch, end = 0;
+    return sscanf(text, "%9d.%9d.%9d%n", &major, &minor, &patch, &end) == 3 && text[end] == '\0' &&
+           text[strspn(text, "0123456789.")] == '\0';
+}
+
+static sm_status check_input(const sm_pack_options *o, const char *src)
+{
+    if (o->list_file != NULL && o->manifest_file != NULL)
+        return sm_fail(SM_ERR_USAGE, "--list and --manifest exclude each other");
+    if (o->list_file == NULL && o->manifest_file == NULL && src == NULL)
+        return sm_fail(SM_ERR_USAGE,
+                       "where are the pictures? name a folder, or a --list or --manifest");
+    if (src != NULL && *src == '\0')
+        return sm_fail(SM_ERR_USAGE, "the name of the folder of pictures is empty");
+    if (o->classes_file != NULL && o->labels == SM_LABELS_NONE)
+        return sm_fail(SM_ERR_USAGE, "--classes makes no sense with --labels none");
+    if (o->schema == SM_SCHEMA_FAST_AND_LEAN && o->labels == SM_LABELS_NONE)
+        return sm_fail(SM_ERR_USAGE,
+                       "--schema fast-and-lean needs labels: leave --labels none out");
+    return SM_OK;
+}
+
+static sm_status check_output(const sm_pack_options *o)
+{
+    if (o->name != NULL && !sm_tfds_is_name(o->name))
+        return sm_fail(
+            SM_ERR_USAGE,
+            "'%s' is no name for a set: a letter, then letters, digits and _, at most %d", o->name,
+            SM_NAME_MAX - 1);
+    if (o->version == NULL || !is_version(o->version))
+        return sm_fail(SM_ERR_USAGE, "'%s' is no version: three numbers, as in 1.0.0",
+                       o->version == NULL ? "" : o->version);
+    if (o->shards > 0 && o->images_per_shard > 0)
+        return sm_fail(SM_ERR_USAGE, "--shards and --images-per-shard exclude each other");
+    if (o->shards > 99999)
+        return sm_fail(SM_ERR_USAGE, "at most 99999 shards: their names have five digits");
+    if (o->max_shard_size_mb == 0 || o->max_shard_size_mb > 1000000)
+        return sm_fail(SM_ERR_USAGE, "--max-shard-size-mb is from 1 to 1000000");
+    if (o->overwrite && o->retry_failed)
+        return sm_fail(SM_ERR_USAGE, "--overwrite and --retry-failed exclude each other");
+    if (o->max_failures_percent > 100)
+        return sm_fail(SM_ERR_USAGE, "--max-failures is at most 100%%");
+    if (o->threads > 4096) return sm_fail(SM_ERR_USAGE, "--threads is at most 4096");
+    if (o->memory > 0 && o->memory < (uint64_t)32 << 20)
+        return sm_fail(SM_ERR_USAGE, "--memory is at least 32M");
+    return SM_OK;
+}
+
+sm_status sm_options_check(const sm_pack_options *options, const char *src)
+{
+    sm_status status = check_input(options, src);
+    if (status == SM_OK) status = check_output(options);
+    sm_split_share shares[SM_MAX_SPLITS];
+    size_t count;
+    if (status == SM_OK) status = sm_options_splits(shares, &count, options->splits);
+    return status; /* the picture's options are checked by the image room */
+}
+
+/* One "name=share" of len bytes. */
+static sm_status read_share(sm_split_share *share, const char *text, size_t len)
+{
+    char part[SM_NAME_MAX + 64];
+    if (len >= sizeof part) return sm_fail(SM_ERR_USAGE, "--split: '%.*s' is too long", 80, text);
+    memcpy(part, text, len);
+    part[len] = '\0';
+    char *equals = strchr(part, '=');
+    if (equals == NULL)
+        return sm_fail(SM_ERR_USAGE, "--split: '%s' is no NAME=SHARE, as in train=0.9,val=0.1",
+                       part);
+    *equals = '\0';
+    if (!sm_tfds_is_name(part))
+        return sm_fail(SM_ERR_USAGE, "--split: '%s' is no name for a split", part);
+    char *end;
+    share->share = strtod(equals + 1, &end);
+    if (end == equals + 1 || *end != '\0' || !(share->share > 0 && share->share <= 1))
+        return sm_fail(SM_ERR_USAGE, "--split: the share of '%s' is not between 0 and 1: '%s'",
+                       part, equals + 1);
+    memcpy(share->name, part, strlen(part) + 1);
+    return SM_OK;
+}
+
+sm_status sm_options_splits(sm_split_share shares[SM_MAX_SPLITS], size_t *count, const char *text)
+{
+    *count = 0;
+    double sum = 0;
+    for (const char *at = text == NULL ? "train=1" : text;; at++) {
+        size_t len = strcspn(at, ",");
+        if (*count == SM_MAX_SPLITS)
+            return sm_fail(SM_ERR_USAGE, "--split: at most %d splits", SM_MAX_SPLITS);
+        sm_status status = read_share(&shares[*count], at, len);
+        if (status != SM_OK) return status;
+        for (size_t i = 0; i < *count; i++)
+            if (strcmp(shares[i].name, shares[*count].name) == 0)
+                return sm_fail(SM_ERR_USAGE, "--split names '%s' twice", shares[i].name);
+        sum += shares[(*count)++].share;
+        at += len;
+        if (*at == '\0') break;
+    }
+    if (fabs(sum - 1) > 1e-6)
+        return sm_fail(SM_ERR_USAGE, "--split: the shares add up to %g, not to 1", sum);
+    return SM_OK;
+}
+
+static sm_status set_text(json_t *object, const char *key, const char *text)
+{
+    return sm_json_set(object, key, sm_json_text(text));
+}
+
+static sm_status set_number(json_t *object, const char *key, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    return set_text(object, key, text);
+}
+
+static sm_status set_picture(json_t *object, const sm_picture_options *p)
+{
+    char size[32];
+    snprintf(size, sizeof size, "%ux%u", p->width, p->height);
+    sm_status status = set_text(object, "image-size", size);
+    const struct {
+        const char *key;
+        sm_choice choice;
+        int value;
+    } chosen[] = {
+        {"resize-mode", SM_CHOICE_RESIZE_MODE, (int)p->resize_mode},
+        {"filter", SM_CHOICE_FILTER, (int)p->filter},
+        {"decode", SM_CHOICE_DECODE, (int)p->decode},
+        {"encode-format", SM_CHOICE_ENCODE_FORMAT, (int)p->encode_format},
+        {"chroma", SM_CHOICE_CHROMA, (int)p->chroma},
+    };
+    for (size_t i = 0; status == SM_OK && i < sizeof chosen / sizeof *chosen; i++)
+        status = set_text(object, chosen[i].key, sm_choice_name(chosen[i].choice, chosen[i].value));
+    if (status == SM_OK) status = set_number(object, "encode-quality", (uint64_t)p->encode_quality);
+    if (status == SM_OK) status = set_text(object, "orient", p->orient ? "yes" : "no");
+    if (status == SM_OK) status = set_text(object, "strict", p->strict ? "yes" : "no");
+    if (status == SM_OK) status = set_number(object, "max-pixels", p->max_pixels);
+    return status;
+}
+
+static sm_status set_set(json_t *object, const sm_pack_options *o, const char *name)
+{
+    const char *order = o->shuffle ? NULL : "no";
+    sm_status status = set_text(object, "name", name);
+    if (status == SM_OK) status = set_text(object, "dataset-version", o->version);
+    if (status == SM_OK)
+        status = set_text(object, "schema", sm_choice_name(SM_CHOICE_SCHEMA, (int)o->schema));
+    if (status == SM_OK)
+        status = set_text(object, "labels", sm_choice_name(SM_CHOICE_LABELS, (int)o->labels));
+    if (status == SM_OK) status = set_text(object, "split", o->splits == NULL ? "" : o->splits);
+    if (status == SM_OK)
+        status = order != NULL ? set_text(object, "shuffle", order)
+                               : set_number(object, "shuffle", o->seed);
+    if (status == SM_OK) status = set_number(object, "shards", o->shards);
+    if (status == SM_OK) status = set_number(object, "images-per-shard", o->images_per_shard);
+    if (status == SM_OK) status = set_number(object, "max-shard-size-mb", o->max_shard_size_mb);
+    if (status == SM_OK)
+        status = set_text(object, "compression",
+                          sm_choice_name(SM_CHOICE_COMPRESSION, (int)o->compression));
+    return status;
+}
+
+sm_status sm_options_json(json_t **object, const sm_pack_options *options, const char *name)
+{
+    json_t *made = json_object();
+    if (made == NULL) return sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON");
+    sm_status status = set_set(made, options, name);
+    if (status == SM_OK) status = set_picture(made, &options->picture);
+    if (status != SM_OK) {
+        json_decref(made);
+        return status;
+    }
+    *object = made;
+    return SM_OK;
+}
+
+sm_status sm_options_difference(sm_buf *text, const json_t *before, json_t *now)
+{
+    sm_status status = SM_OK;
+    const char *key;
+    json_t *value;
+    json_object_foreach(now, key, value)
+    {
+        const char *new_text = json_string_value(value);
+        const char *old_text = json_string_value(json_object_get(before, key));
+        if (old_text == NULL) old_text = "(not known)";
+        if (status == SM_OK && strcmp(old_text, new_text) != 0)
+            status = sm_buf_printf(text, "\n    --%s: the set has '%s', this call '%s'", key,
+                                   old_text, new_text);
+    }
+    return status;
+}

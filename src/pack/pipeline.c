@@ -1,0 +1,315 @@
+#include "pack/pipeline.h"
+
+#include "core/machine.h"
+#include "core/queue.h"
+#include "core/status.h"
+#include "pack/chunk.h"
+#include "pack/writer.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    READERS =
+        4, /* files open at once: enough to keep a disk busy, cheap when nothing is to wait for */
+    PATH_LIMIT = 1 << 16,
+    PROGRESS_NS = 100000000
+};
+
+typedef struct pipeline {
+    sm_run *run;
+    const sm_job *jobs;
+    size_t job_count;
+
+    sm_chunk *chunks;
+    size_t chunk_count;
+    sm_queue work, done;
+    uint64_t budget; /* bytes of files that may be in memory */
+
+    /* What readers take next, and what is left to take it with. */
+    pthread_mutex_t lock;
+    pthread_cond_t freed;
+    sm_chunk **free_chunks;
+    size_t free_count;
+    uint64_t budget_left;
+    size_t next_job, next_input; /* the latter counted within the job's shard */
+    uint64_t next_serial;
+
+    atomic_bool stop;
+    atomic_int readers_left, converters_left;
+
+    /* The first error, from whichever thread. */
+    sm_status status;
+    char error[SM_ERROR_MAX];
+} pipeline;
+
+static void stop_with(pipeline *p, sm_status status)
+{
+    pthread_mutex_lock(&p->lock);
+    if (p->status == SM_OK) {
+        p->status = status;
+        strncpy(p->error, sm_last_error(), sizeof p->error - 1);
+    }
+    atomic_store(&p->stop, true);
+    pthread_cond_broadcast(&p->freed);
+    pthread_mutex_unlock(&p->lock);
+    sm_queue_close(&p->work);
+    sm_queue_close(&p->done);
+}
+
+/* Whether threads should leave off; asks the caller's is_cancelled. */
+static bool should_stop(pipeline *p)
+{
+    if (atomic_load_explicit(&p->stop, memory_order_relaxed)) return true;
+    const sm_pack_options *options = p->run->plan->options;
+    if (options->is_cancelled == NULL || !options->is_cancelled(options->user)) return false;
+    stop_with(p, sm_fail(SM_ERR_CANCELLED, "stopped on request"));
+    return true;
+}
+
+/* ---- Readers */
+
+/* Sets the range of the next chunk, and what it costs. Under the lock. */
+static void cut_next(const pipeline *p, sm_chunk *chunk)
+{
+    const sm_shard *shard = p->jobs[p->next_job].shard;
+    const sm_input *items = p->run->plan->inputs->items + shard->first + p->next_input;
+    size_t left = shard->count - p->next_input;
+    chunk->job = p->next_job;
+    chunk->first = shard->first + p->next_input;
+    chunk->count = 0;
+    chunk->budget = 0;
+    while (chunk->count < left && chunk->count < SM_CHUNK_PICTURES) {
+        uint64_t size = items[chunk->count].size;
+        if (size > p->budget) size = 0; /* it will not be read */
+        if (chunk->count > 0 && (chunk->budget + size > SM_CHUNK_BYTES)) break;
+        chunk->budget += size;
+        chunk->count++;
+    }
+    chunk->ends_shard = chunk->count == left;
+}
+
+/* Takes the next chunk to read; waits until there is one and memory for it. NULL at the end. */
+static sm_chunk *take_next(pipeline *p)
+{
+    sm_chunk *chunk = NULL;
+    pthread_mutex_lock(&p->lock);
+    while (!atomic_load(&p->stop) && p->next_job < p->job_count) {
+        if (p->free_count > 0) {
+            chunk = p->free_chunks[p->free_count - 1];
+            cut_next(p, chunk);
+            if (chunk->budget <= p->budget_left) break;
+            chunk = NULL;
+        }
+        pthread_cond_wait(&p->freed, &p->lock);
+    }
+    if (chunk != NULL) {
+        p->free_count--;
+        p->budget_left -= chunk->budget;
+        chunk->serial = p->next_serial++;
+        p->next_input += chunk->count;
+        if (chunk->ends_shard) {
+            p->next_job++;
+            p->next_input = 0;
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+    return chunk;
+}
+
+static void give_back(pipeline *p, sm_chunk *chunk, uint64_t bytes)
+{
+    pthread_mutex_lock(&p->lock);
+    p->budget_left += bytes;
+    if (chunk != NULL) p->free_chunks[p->free_count++] = chunk;
+    pthread_cond_broadcast(&p->freed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void *read_files(void *arg)
+{
+    pipeline *p = arg;
+    sm_buf path;
+    sm_buf_init(&path, PATH_LIMIT);
+    for (sm_chunk *chunk; !should_stop(p) && (chunk = take_next(p)) != NULL;) {
+        sm_status status = sm_chunk_read(chunk, p->run->plan->inputs, &path, p->budget);
+        if (status != SM_OK) {
+            stop_with(p, status);
+            break;
+        }
+        if (!sm_queue_push(&p->work, chunk)) break;
+    }
+    sm_buf_free(&path);
+    if (atomic_fetch_sub(&p->readers_left, 1) == 1) sm_queue_close(&p->work);
+    return NULL;
+}
+
+/* ---- Converters */
+
+static void convert_chunks(pipeline *p, sm_picture *picture, sm_recorder *recorder, sm_buf *image)
+{
+    for (sm_chunk *chunk; !should_stop(p) && (chunk = sm_queue_pop(&p->work)) != NULL;) {
+        sm_status status = sm_chunk_convert(chunk, p->run->plan->inputs, picture, recorder, image);
+        if (status != SM_OK) {
+            stop_with(p, status);
+            return;
+        }
+        give_back(p, NULL, chunk->budget); /* the files are not needed any more */
+        if (chunk->files.cap > 2 * SM_CHUNK_BYTES) sm_buf_free(&chunk->files);
+        if (!sm_queue_push(&p->done, chunk)) return;
+    }
+}
+
+static void *convert(void *arg)
+{
+    pipeline *p = arg;
+    const sm_plan *plan = p->run->plan;
+    sm_picture_options options = plan->options->picture;
+    options.max_memory = p->run->memory / 2 / p->run->threads;
+    sm_picture *picture = NULL;
+    sm_recorder *recorder = NULL;
+    sm_buf image;
+    sm_buf_init(&image, SIZE_MAX / 2);
+    sm_status status = sm_picture_new(&picture, &options);
+    if (status == SM_OK) status = sm_recorder_new(&recorder, plan->inputs, plan->options->schema);
+    if (status == SM_OK)
+        convert_chunks(p, picture, recorder, &image);
+    else
+        stop_with(p, status);
+    sm_recorder_free(recorder);
+    sm_picture_free(picture);
+    sm_buf_free(&image);
+    if (atomic_fetch_sub(&p->converters_left, 1) == 1) sm_queue_close(&p->done);
+    return NULL;
+}
+
+/* ---- The writer, in the caller's thread */
+
+typedef struct meter {
+    sm_progress progress;
+    uint64_t begin_ns, last_ns;
+} meter;
+
+static void show_progress(meter *m, const sm_run *run, const sm_writer *writer, bool last)
+{
+    const sm_pack_options *options = run->plan->options;
+    uint64_t now = sm_clock_ns();
+    if (options->on_progress == NULL || (!last && now - m->last_ns < PROGRESS_NS)) return;
+    m->last_ns = now;
+    m->progress.inputs_done = run->pictures;
+    m->progress.bytes_in = run->bytes_in;
+    m->progress.failures = writer->failures;
+    m->progress.seconds = (double)(now - m->begin_ns) / 1e9;
+    options->on_progress(options->user, &m->progress);
+}
+
+/* Puts chunks that come in any order into that of their serials. */
+static sm_status write_in_order(pipeline *p, sm_writer *writer, meter *m)
+{
+    sm_chunk **waiting = calloc(p->chunk_count, sizeof *waiting);
+    if (waiting == NULL) return sm_fail_memory(p->chunk_count * sizeof *waiting);
+    uint64_t next = 0;
+    sm_status status = SM_OK;
+    for (sm_chunk *chunk; status == SM_OK && (chunk = sm_queue_pop(&p->done)) != NULL;) {
+        /* No two chunks in flight share a slot: there are only chunk_count of them. */
+        waiting[chunk->serial % p->chunk_count] = chunk;
+        while (status == SM_OK && (chunk = waiting[next % p->chunk_count]) != NULL) {
+            waiting[next++ % p->chunk_count] = NULL;
+            m->progress.bytes_out += chunk->records.len;
+            status = sm_writer_put(writer, chunk);
+            give_back(p, chunk, 0);
+            show_progress(m, p->run, writer, false);
+        }
+    }
+    free(waiting);
+    return status;
+}
+
+/* ---- The whole */
+
+static sm_status init_pipeline(pipeline *p, sm_run *run, const sm_job *jobs, size_t count)
+{
+    *p = (pipeline){.run = run, .jobs = jobs, .job_count = count};
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->freed, NULL);
+    p->chunk_count = 2 * (size_t)run->threads + READERS;
+    p->budget = p->budget_left = run->memory / 2;
+    p->chunks = calloc(p->chunk_count, sizeof *p->chunks);
+    p->free_chunks = calloc(p->chunk_count, sizeof(sm_chunk *));
+    if (p->chunks == NULL || p->free_chunks == NULL)
+        return sm_fail_memory(p->chunk_count * sizeof *p->chunks);
+    for (size_t i = 0; i < p->chunk_count; i++) {
+        sm_buf_init(&p->chunks[i].files, SIZE_MAX / 2);
+        sm_buf_init(&p->chunks[i].records, SIZE_MAX / 2);
+        p->free_chunks[p->free_count++] = &p->chunks[i];
+    }
+    sm_status status = sm_queue_init(&p->work, p->chunk_count);
+    return status == SM_OK ? sm_queue_init(&p->done, p->chunk_count) : status;
+}
+
+static void destroy_pipeline(pipeline *p)
+{
+    for (size_t i = 0; p->chunks != NULL && i < p->chunk_count; i++) {
+        sm_buf_free(&p->chunks[i].files);
+        sm_buf_free(&p->chunks[i].records);
+    }
+    free(p->chunks);
+    free(p->free_chunks);
+    sm_queue_destroy(&p->work);
+    sm_queue_destroy(&p->done);
+    pthread_cond_destroy(&p->freed);
+    pthread_mutex_destroy(&p->lock);
+}
+
+/* Starts up to count threads, and counts those that there are in *left beforehand, so that the last
+ * to leave knows that it is. */
+static sm_status start(pthread_t *threads, size_t *started, size_t count, atomic_int *left,
+                       void *(*body)(void *), pipeline *p)
+{
+    atomic_store(left, (int)count);
+    for (size_t i = 0; i < count; i++) {
+        int error = pthread_create(&threads[*started], NULL, body, p);
+        if (error != 0) return sm_fail_errno(error, "cannot start a thread");
+        (*started)++;
+    }
+    return SM_OK;
+}
+
+static sm_status run_threads(pipeline *p, sm_writer *writer)
+{
+    pthread_t *threads = calloc((size_t)p->run->threads + READERS, sizeof *threads);
+    if (threads == NULL) return sm_fail_memory(sizeof *threads);
+    size_t started = 0;
+    meter m = {.begin_ns = sm_clock_ns()};
+    for (size_t i = 0; i < p->job_count; i++) {
+        const sm_shard *shard = p->jobs[i].shard;
+        m.progress.inputs_total += shard->count;
+        for (size_t k = 0; k < shard->count; k++)
+            m.progress.bytes_in_total += p->run->plan->inputs->items[shard->first + k].size;
+    }
+    sm_status status = start(threads, &started, READERS, &p->readers_left, read_files, p);
+    if (status == SM_OK)
+        status = start(threads, &started, p->run->threads, &p->converters_left, convert, p);
+    if (status == SM_OK) status = write_in_order(p, writer, &m);
+    if (status != SM_OK) stop_with(p, status);
+    for (size_t i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    free(threads);
+    show_progress(&m, p->run, writer, true);
+    return p->status == SM_OK ? SM_OK : sm_fail(p->status, "%s", p->error);
+}
+
+sm_status sm_pipeline_run(sm_run *run, const sm_job *jobs, size_t count)
+{
+    if (count == 0) return SM_OK;
+    pipeline p;
+    sm_writer writer;
+    sm_status status = init_pipeline(&p, run, jobs, count);
+    if (status == SM_OK) {
+        status = sm_writer_init(&writer, run, jobs);
+        if (status == SM_OK) status = run_threads(&p, &writer);
+        sm_writer_free(&writer);
+    }
+    destroy_pipeline(&p);
+    return status;
+}

@@ -1,0 +1,39 @@
+/*
+ * Inputs into shards, by threads on this machine:
+ *
+ *     readers --work--> converters --done--> the caller's thread, which writes in order
+ *
+ * The unit between them is a chunk, some tens of pictures, so that no lock is taken per picture.
+ * The number of chunks, and the bytes of files in them, are bounded: that is all the memory there
+ * is beside the decoders'. Chunks are numbered as the plan has them and written in that order, so
+ * the bytes do not depend on how many threads there are.
+ */
+#ifndef SM_PACK_PIPELINE_H
+#define SM_PACK_PIPELINE_H
+
+#include "pack/plan.h"
+
+/* A shard to pack. */
+typedef struct sm_job {
+    const sm_shard *shard;
+    char file[SM_SHARD_NAME_MAX];
+} sm_job;
+
+typedef struct sm_run {
+    const sm_plan *plan;
+    const char *dst;
+    uint32_t threads;
+    uint64_t memory;         /* bytes */
+    bool retry;              /* what makes a record now is listed as recovered */
+    uint64_t failures;       /* before this run; --max-failures counts from here */
+    uint64_t failures_limit; /* more than so many stop it; UINT64_MAX: never */
+    /* What was done, also when it failed. */
+    uint64_t pictures, bytes_in;
+    uint64_t read_ns, decode_ns, resize_ns, encode_ns, write_ns;
+} sm_run;
+
+/* Packs the jobs in their order. Each shard is published when it is whole, and then its result;
+ * a shard of which no picture makes a record is published empty, unless run->retry. */
+sm_status sm_pipeline_run(sm_run *run, const sm_job *jobs, size_t count);
+
+#endif
