@@ -259,10 +259,11 @@ def test_destination_is_a_file(tmp_path):
     assert (tmp_path / "set").read_text() == "mine"
 
 
-def test_destination_inside_the_source(flowers):
-    """Packing twice must not take the first set's files for inputs that changed."""
-    pack(flowers, flowers / ".set")
-    assert pack(flowers, flowers / ".set")["records"] == 60
+def test_destination_inside_the_source_is_refused(flowers):
+    """The next run would take the set for pictures."""
+    for inside in (flowers, flowers / "set", flowers / "roses" / "a" / ".."):
+        assert str(inside) in refused("pack", flowers, inside, code=USAGE)
+    assert len(list(flowers.iterdir())) == 5
 
 
 # ---- Limits
