@@ -68,7 +68,8 @@ def pack(*args, code=OK, **kwargs):
     summary = json.loads(run("pack", *args, "--log-format", "json", code=code, **kwargs).stdout)
     assert summary["images_in"] == summary["records"] + summary["failures"]
     assert summary["found"] == summary["images_in"] + summary["skipped"]
-    assert sum(summary["by_reason"].values()) == summary["failures"] + summary["skipped"]
+    assert sum(summary["failure_reasons"].values()) == summary["failures"]
+    assert sum(summary["skip_reasons"].values()) == summary["skipped"]
     return summary
 
 

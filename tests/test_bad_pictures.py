@@ -45,7 +45,7 @@ def test_each_is_a_failure_with_a_reason(flowers, dst, name):
     (flowers / "roses" / name).write_bytes(content(a_picture(flowers).read_bytes()))
     summary = pack(flowers, dst, code=FAILURES)
     assert (summary["records"], summary["failures"], summary["skipped"]) == (60, 1, 0)
-    assert summary["by_reason"] == {reason: 1}
+    assert summary["failure_reasons"] == {reason: 1}
     (failure,) = lines(dst / "failures.jsonl")
     assert failure["path"] == f"roses/{name}"
     assert (failure["reason"], failure["label"], failure["split"]) == (reason, "roses", "train")
@@ -79,7 +79,7 @@ def test_a_truncated_picture_is_packed_with_a_warning(flowers, dst):
     assert warning["path"] == f"daisy/{cut.name}" and warning["message"]
     strict = dst.with_name("strict")
     summary = pack(flowers, strict, "--strict", code=FAILURES)
-    assert (summary["records"], summary["by_reason"]) == (59, {"warnings": 1})
+    assert (summary["records"], summary["failure_reasons"]) == (59, {"warnings": 1})
     assert (strict / "warnings.jsonl").read_bytes() == b""
 
 
@@ -115,7 +115,7 @@ def test_links_are_followed_and_dangling_ones_fail(flowers, dst):
     (flowers / "irises").symlink_to(flowers / "roses")
     (flowers / "tulips" / "gone.jpg").symlink_to("nowhere.jpg")
     summary = pack(flowers, dst, code=FAILURES)
-    assert (summary["records"], summary["by_reason"]) == (72, {"not_found": 1})
+    assert (summary["records"], summary["failure_reasons"]) == (72, {"not_found": 1})
     assert lines(dst / "failures.jsonl")[0]["path"] == "tulips/gone.jpg"
 
 
@@ -189,7 +189,7 @@ def test_unreadable(flowers, dst):
     (flowers / "tulips").chmod(0)
     try:
         summary = pack(flowers, dst, code=FAILURES)
-        assert summary["by_reason"] == {"access_denied": 1, "unreadable_folder": 1}
+        assert summary["failure_reasons"] == {"access_denied": 1, "unreadable_folder": 1}
     finally:
         (flowers / "tulips").chmod(0o755)
 

@@ -76,7 +76,7 @@ def test_classes_give_order_and_choice(tmp_path, dst):
     summary = pack(EXAMPLES, dst, "--classes", tmp_path / "classes.txt")
     assert (dst / "label.labels.txt").read_text().split() == ["tulips", "irises", "daisy"]
     assert summary["records"] == 24
-    assert summary["by_reason"]["other_class"] == 36
+    assert summary["skip_reasons"]["other_class"] == 36
     assert all(label == {"tulips": 0, "daisy": 2}[name.split("/")[0]]
                for name, label in labels(dst).items())
 

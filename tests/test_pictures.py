@@ -206,7 +206,7 @@ def test_keep_passes_the_files_through(dst):
 def test_keep_still_refuses_what_is_no_picture(flowers, dst):
     (flowers / "roses" / "page.jpg").write_bytes(b"<html>")
     summary = pack(flowers, dst, "--resize-mode", "no", "--encode-format", "keep", code=FAILURES)
-    assert summary["by_reason"] == {"not_an_image": 1}
+    assert summary["failure_reasons"] == {"not_an_image": 1}
 
 
 def test_keep_excludes_resizing(dst):

@@ -59,7 +59,9 @@ static void print_text(const sm_pack_summary *s, const char *dst, const sm_pack_
     number count, bytes, largest;
     print_head(s, options);
     printf("  pictures in   %10s", show_count(count, s->images_in));
-    if (s->bytes_in > 0) printf("   %s read", show_bytes(bytes, (double)s->bytes_in));
+    if (s->bytes_in > 0)
+        printf("   %s %s", show_bytes(bytes, (double)s->bytes_in),
+               options->dry_run ? "to read" : "read");
     printf("\n  records out   %10s   %s%s", show_count(count, s->records),
            options->dry_run ? "about " : "", show_bytes(bytes, (double)s->bytes_out));
     if (s->largest_shard > 0)

@@ -245,7 +245,7 @@ static void summarise_plan(const sm_plan *plan, sm_pack_summary *summary)
     }
     summary->found = summary->images_in + summary->skipped;
     summary->records = inputs->count;
-    summary->bytes_out = (uint64_t)(plan->record_bytes * (double)inputs->count);
+    summary->bytes_out = (uint64_t)(plan->sample.mean * (double)inputs->count);
     summary->split_count = plan->split_count;
     for (size_t i = 0; i < plan->split_count; i++) {
         sm_split_summary *split = &summary->splits[i];

@@ -122,7 +122,7 @@ static sm_status count_shards(sm_plan *plan)
         else if (o->shards > 0)
             shards = round(o->shards * inputs / total);
         else
-            shards = ceil(inputs * plan->record_bytes / (o->max_shard_size_mb * 1e6));
+            shards = ceil(inputs * plan->sample.bound / (o->max_shard_size_mb * 1e6));
         if (shards > inputs) shards = inputs;
         if (shards < 1 && split->inputs > 0) shards = 1;
         if (shards > SM_MAX_SHARDS_A_SPLIT)
@@ -239,7 +239,7 @@ sm_status sm_plan_make(sm_plan *plan, sm_inputs *inputs, const char *src,
     if (status == SM_OK) put_in_order(plan);
     bool by_size = options->shards == 0 && options->images_per_shard == 0;
     if (status == SM_OK && (by_size || options->dry_run))
-        status = sm_plan_sample(&plan->record_bytes, inputs, options);
+        status = sm_plan_sample(&plan->sample, inputs, options);
     if (status == SM_OK) status = count_shards(plan);
     if (status == SM_OK) status = cut_into_shards(plan);
     if (status == SM_OK) status = take_fingerprints(plan);

@@ -25,6 +25,11 @@ typedef struct sm_split {
     uint32_t shards; /* 0 when it has no inputs */
 } sm_split;
 
+/* Bytes of a record: the mean, and what it hardly exceeds (three standard errors more). */
+typedef struct sm_sample {
+    double mean, bound;
+} sm_sample;
+
 typedef struct sm_plan {
     const sm_pack_options *options;
     sm_inputs *inputs; /* put in the order of the shards */
@@ -34,7 +39,7 @@ typedef struct sm_plan {
     size_t split_count;
     sm_shard *shards; /* split after split */
     size_t shard_count;
-    double record_bytes; /* what a record is expected to take */
+    sm_sample sample;
     char classes[SM_FINGERPRINT_SIZE];
     char fingerprint[SM_FINGERPRINT_SIZE];
 } sm_plan;
@@ -52,11 +57,8 @@ sm_status sm_plan_shard_name(char name[SM_SHARD_NAME_MAX], const sm_plan *plan, 
 sm_status sm_plan_fingerprint(char fingerprint[SM_FINGERPRINT_SIZE], const sm_plan *plan,
                               const sm_shard *shard, uint32_t shards);
 
-/*
- * What a record will take, told from a sample of the inputs that is the same on every machine;
- * bytes, with a margin of three standard errors.
- */
-sm_status sm_plan_sample(double *record_bytes, const sm_inputs *inputs,
+/* What a record will take, told from a sample of the inputs that is the same on every machine. */
+sm_status sm_plan_sample(sm_sample *sample, const sm_inputs *inputs,
                          const sm_pack_options *options);
 
 #endif

@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLE = 64, FILE_LIMIT = 64 << 20 };
+enum {
+    SAMPLE = 64,
+    GLANCE = 12, /* so many tell whether all fits into one shard; then it needs no closer look */
+    FILE_LIMIT = 64 << 20
+};
 static const uint64_t sample_seed = 0x73616d706c65; /* none that a user's shuffle would take */
 
 typedef struct candidate {
@@ -51,31 +55,38 @@ static sm_status record_size(size_t *size, sm_picture *picture, sm_recorder *rec
     return status;
 }
 
-/* The mean of what the chosen inputs take, and three standard errors more. */
-static sm_status measure(double *record_bytes, const candidate *chosen, size_t count,
+typedef struct sums {
+    double taken, sum, squares;
+} sums;
+
+/* Adds up what the chosen inputs from number first on take. */
+static sm_status measure(sums *total, const candidate *chosen, size_t first, size_t end,
                          const sm_inputs *inputs, sm_picture *picture, sm_recorder *recorder)
 {
     sm_buf work[3];
     for (size_t i = 0; i < 3; i++) sm_buf_init(&work[i], FILE_LIMIT);
-    double sum = 0, squares = 0, taken = 0;
     sm_status status = SM_OK;
-    for (size_t i = 0; status == SM_OK && i < count; i++) {
+    for (size_t i = first; status == SM_OK && i < end; i++) {
         size_t size;
         status =
             record_size(&size, picture, recorder, inputs, &inputs->items[chosen[i].input], work);
         if (status != SM_OK || size == 0) continue;
-        sum += (double)size;
-        squares += (double)size * (double)size;
-        taken++;
+        total->sum += (double)size;
+        total->squares += (double)size * (double)size;
+        total->taken++;
     }
     for (size_t i = 0; i < 3; i++) sm_buf_free(&work[i]);
-    if (status != SM_OK || taken == 0) return status;
+    return status;
+}
 
-    double mean = sum / taken, variance = fmax(squares / taken - mean * mean, 0);
+static sm_sample conclude(const sums *total, const sm_inputs *inputs)
+{
+    if (total->taken == 0) return (sm_sample){0};
+    double mean = total->sum / total->taken;
+    double variance = fmax(total->squares / total->taken - mean * mean, 0);
     /* A sample of the whole set has no error. */
-    double left_out = 1 - taken / (double)inputs->count;
-    *record_bytes = mean + 3 * sqrt(fmax(left_out, 0) * variance / taken);
-    return SM_OK;
+    double left_out = fmax(1 - total->taken / (double)inputs->count, 0);
+    return (sm_sample){.mean = mean, .bound = mean + 3 * sqrt(left_out * variance / total->taken)};
 }
 
 /* With --encode-format keep, sizes are known: the files' own. */
@@ -87,21 +98,27 @@ static double mean_file_size(const sm_inputs *inputs)
     return sum / (double)inputs->count + FRAME;
 }
 
-sm_status sm_plan_sample(double *record_bytes, const sm_inputs *inputs,
-                         const sm_pack_options *options)
+sm_status sm_plan_sample(sm_sample *sample, const sm_inputs *inputs, const sm_pack_options *options)
 {
-    *record_bytes = 0;
+    *sample = (sm_sample){0};
     if (options->picture.encode_format == SM_ENCODE_KEEP) {
-        *record_bytes = mean_file_size(inputs);
+        sample->mean = sample->bound = mean_file_size(inputs);
         return SM_OK;
     }
     candidate chosen[SAMPLE];
-    size_t count = choose_sample(chosen, inputs);
+    size_t count = choose_sample(chosen, inputs), first = count < GLANCE ? count : GLANCE;
+    sums total = {0};
     sm_picture *picture = NULL;
     sm_recorder *recorder = NULL;
     sm_status status = sm_picture_new(&picture, &options->picture);
     if (status == SM_OK) status = sm_recorder_new(&recorder, inputs, options->schema);
-    if (status == SM_OK) status = measure(record_bytes, chosen, count, inputs, picture, recorder);
+    if (status == SM_OK) status = measure(&total, chosen, 0, first, inputs, picture, recorder);
+    if (status == SM_OK) *sample = conclude(&total, inputs);
+    bool one_shard = (double)inputs->count * sample->bound < options->max_shard_size_mb * 1e6;
+    if (status == SM_OK && !one_shard) {
+        status = measure(&total, chosen, first, count, inputs, picture, recorder);
+        *sample = conclude(&total, inputs);
+    }
     sm_recorder_free(recorder);
     sm_picture_free(picture);
     return status;
