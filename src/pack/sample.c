@@ -115,7 +115,8 @@ sm_status sm_plan_sample(sm_sample *sample, const sm_inputs *inputs, const sm_pa
     if (status == SM_OK) status = measure(&total, chosen, 0, first, inputs, picture, recorder);
     if (status == SM_OK) *sample = conclude(&total, inputs);
     bool one_shard = (double)inputs->count * sample->bound < options->max_shard_size_mb * 1e6;
-    if (status == SM_OK && !one_shard) {
+    bool enough = one_shard && !options->dry_run; /* a dry run tells the mean */
+    if (status == SM_OK && !enough) {
         status = measure(&total, chosen, first, count, inputs, picture, recorder);
         *sample = conclude(&total, inputs);
     }
