@@ -83,7 +83,7 @@ def test_tiny_and_thin_pictures(tmp_path, dst, pixels, mode):
 def test_filters_are_pillows(tmp_path, dst, filter_name, resampling):
     for picture in sorted(EXAMPLES.glob("*/*.jpg"))[::6]:
         with Image.open(picture) as image:
-            side = min(image.size)
+            side = min(image.size) // 64 * 64  # whole boxes: Pillow's BOX rounds broken ones
             left, top = (image.width - side) // 2, (image.height - side) // 2
             save(tmp_path / "src" / "a" / picture.name,
                  image.crop((left, top, left + side, top + side)))
@@ -210,4 +210,4 @@ def test_keep_still_refuses_what_is_no_picture(flowers, dst):
 
 
 def test_keep_excludes_resizing(dst):
-    assert "keep" in refused("pack", EXAMPLES, dst, "--encode-format", "keep", code=2)
+    assert "--resize-mode no" in refused("pack", EXAMPLES, dst, "--encode-format", "keep", code=2)
