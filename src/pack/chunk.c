@@ -104,3 +104,15 @@ sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_picture 
     }
     return SM_OK;
 }
+
+sm_status sm_chunk_compress(sm_chunk *chunk, sm_gzip *gzip, sm_buf *plain)
+{
+    /* No member for nothing, but a file must have one. */
+    if (chunk->records.len == 0 && !chunk->ends_shard) return SM_OK;
+    sm_buf records = chunk->records;
+    chunk->records = *plain;
+    *plain = records;
+    sm_buf_clear(&chunk->records);
+    sm_status status = sm_gzip_write(gzip, &chunk->records, plain->data, plain->len);
+    return status == SM_OK ? sm_gzip_finish(gzip, &chunk->records) : status;
+}

@@ -5,6 +5,7 @@
 #include "image/image.h"
 #include "pack/pipeline.h"
 #include "pack/record.h"
+#include "shard/gzip.h"
 
 enum {
     SM_CHUNK_PICTURES = 32,
@@ -43,5 +44,11 @@ sm_status sm_chunk_read(sm_chunk *chunk, const sm_inputs *inputs, sm_buf *full_p
 /* Makes records of the files. image is the caller's to reuse. An error is not the pictures'. */
 sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_picture *picture,
                            sm_recorder *recorder, sm_buf *image);
+
+/*
+ * Replaces the records by a gzip member of them; plain is the caller's to reuse. A file of several
+ * members is a gzip file (RFC 1952, 2.2), so chunks can be compressed side by side.
+ */
+sm_status sm_chunk_compress(sm_chunk *chunk, sm_gzip *gzip, sm_buf *plain);
 
 #endif

@@ -147,39 +147,62 @@ static void *read_files(void *arg)
 
 /* ---- Converters */
 
-static void convert_chunks(pipeline *p, sm_picture *picture, sm_recorder *recorder, sm_buf *image)
+/* One thread's tools. */
+typedef struct bench {
+    sm_picture *picture;
+    sm_recorder *recorder;
+    sm_gzip *gzip; /* NULL without compression */
+    sm_buf image, plain;
+} bench;
+
+static sm_status equip(bench *b, const sm_run *run)
 {
-    for (sm_chunk *chunk; !should_stop(p) && (chunk = sm_queue_pop(&p->work)) != NULL;) {
-        sm_status status = sm_chunk_convert(chunk, p->run->plan->inputs, picture, recorder, image);
-        if (status != SM_OK) {
-            stop_with(p, status);
-            return;
-        }
-        give_back(p, NULL, chunk->budget); /* the files are not needed any more */
-        if (chunk->files.cap > 2 * SM_CHUNK_BYTES) sm_buf_free(&chunk->files);
-        if (!sm_queue_push(&p->done, chunk)) return;
-    }
+    const sm_plan *plan = run->plan;
+    sm_picture_options options = plan->options->picture;
+    options.max_memory = run->memory / 2 / run->threads;
+    *b = (bench){0};
+    sm_buf_init(&b->image, SIZE_MAX / 2);
+    sm_buf_init(&b->plain, SIZE_MAX / 2);
+    sm_status status = sm_picture_new(&b->picture, &options);
+    if (status == SM_OK)
+        status = sm_recorder_new(&b->recorder, plan->inputs, plan->options->schema);
+    if (status == SM_OK && plan->options->compression == SM_COMPRESSION_GZIP)
+        status = sm_gzip_open(&b->gzip);
+    return status;
+}
+
+static void clear_away(bench *b)
+{
+    sm_gzip_free(b->gzip);
+    sm_recorder_free(b->recorder);
+    sm_picture_free(b->picture);
+    sm_buf_free(&b->image);
+    sm_buf_free(&b->plain);
+}
+
+static sm_status convert_chunk(sm_chunk *chunk, const sm_inputs *inputs, bench *b)
+{
+    sm_status status = sm_chunk_convert(chunk, inputs, b->picture, b->recorder, &b->image);
+    if (status == SM_OK && b->gzip != NULL) status = sm_chunk_compress(chunk, b->gzip, &b->plain);
+    return status;
 }
 
 static void *convert(void *arg)
 {
     pipeline *p = arg;
-    const sm_plan *plan = p->run->plan;
-    sm_picture_options options = plan->options->picture;
-    options.max_memory = p->run->memory / 2 / p->run->threads;
-    sm_picture *picture = NULL;
-    sm_recorder *recorder = NULL;
-    sm_buf image;
-    sm_buf_init(&image, SIZE_MAX / 2);
-    sm_status status = sm_picture_new(&picture, &options);
-    if (status == SM_OK) status = sm_recorder_new(&recorder, plan->inputs, plan->options->schema);
-    if (status == SM_OK)
-        convert_chunks(p, picture, recorder, &image);
-    else
-        stop_with(p, status);
-    sm_recorder_free(recorder);
-    sm_picture_free(picture);
-    sm_buf_free(&image);
+    bench b;
+    sm_status status = equip(&b, p->run);
+    for (sm_chunk *chunk; status == SM_OK && !should_stop(p);) {
+        chunk = sm_queue_pop(&p->work);
+        if (chunk == NULL) break;
+        status = convert_chunk(chunk, p->run->plan->inputs, &b);
+        if (status != SM_OK) break;
+        give_back(p, NULL, chunk->budget); /* the files are not needed any more */
+        if (chunk->files.cap > 2 * SM_CHUNK_BYTES) sm_buf_free(&chunk->files);
+        if (!sm_queue_push(&p->done, chunk)) break;
+    }
+    if (status != SM_OK) stop_with(p, status);
+    clear_away(&b);
     if (atomic_fetch_sub(&p->converters_left, 1) == 1) sm_queue_close(&p->done);
     return NULL;
 }
@@ -306,8 +329,8 @@ sm_status sm_pipeline_run(sm_run *run, const sm_job *jobs, size_t count)
     sm_writer writer;
     sm_status status = init_pipeline(&p, run, jobs, count);
     if (status == SM_OK) {
-        status = sm_writer_init(&writer, run, jobs);
-        if (status == SM_OK) status = run_threads(&p, &writer);
+        sm_writer_init(&writer, run, jobs);
+        status = run_threads(&p, &writer);
         sm_writer_free(&writer);
     }
     destroy_pipeline(&p);

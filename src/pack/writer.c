@@ -7,20 +7,15 @@
 
 enum { PATH_LIMIT = 1 << 16 };
 
-sm_status sm_writer_init(sm_writer *writer, sm_run *run, const sm_job *jobs)
+void sm_writer_init(sm_writer *writer, sm_run *run, const sm_job *jobs)
 {
     *writer = (sm_writer){.run = run, .jobs = jobs, .failures = run->failures};
-    sm_buf_init(&writer->packed, SIZE_MAX / 2);
-    if (run->plan->options->compression == SM_COMPRESSION_GZIP) return sm_gzip_open(&writer->gzip);
-    return SM_OK;
 }
 
 void sm_writer_free(sm_writer *writer)
 {
     sm_sink_abandon(writer->sink);
     sm_result_free(&writer->result);
-    sm_gzip_free(writer->gzip);
-    sm_buf_free(&writer->packed);
     *writer = (sm_writer){0};
 }
 
@@ -40,24 +35,6 @@ static sm_status begin_shard(sm_writer *writer, const sm_job *job)
     status = shard_path(&path, writer, job);
     if (status == SM_OK) status = sm_sink_open(&writer->sink, (const char *)path.data);
     sm_buf_free(&path);
-    return status;
-}
-
-static sm_status write_bytes(sm_writer *writer, const void *data, size_t len)
-{
-    sm_status status = sm_sink_write(writer->sink, data, len);
-    if (status == SM_OK) writer->result.bytes += len;
-    return status;
-}
-
-/* Writes data, or what compressing gives of it so far; all that is left when last. */
-static sm_status write_data(sm_writer *writer, const sm_buf *data, bool last)
-{
-    if (writer->gzip == NULL) return write_bytes(writer, data->data, data->len);
-    sm_buf_clear(&writer->packed);
-    sm_status status = sm_gzip_write(writer->gzip, &writer->packed, data->data, data->len);
-    if (status == SM_OK && last) status = sm_gzip_finish(writer->gzip, &writer->packed);
-    if (status == SM_OK) status = write_bytes(writer, writer->packed.data, writer->packed.len);
     return status;
 }
 
@@ -147,10 +124,12 @@ sm_status sm_writer_put(sm_writer *writer, const sm_chunk *chunk)
     uint64_t begin = sm_clock_ns();
     sm_status status = SM_OK;
     if (writer->sink == NULL) status = begin_shard(writer, &writer->jobs[chunk->job]);
-    if (status == SM_OK) status = write_data(writer, &chunk->records, chunk->ends_shard);
+    if (status == SM_OK)
+        status = sm_sink_write(writer->sink, chunk->records.data, chunk->records.len);
     if (status == SM_OK) status = list_outcomes(writer, chunk);
     if (status != SM_OK) return status;
 
+    writer->result.bytes += chunk->records.len;
     writer->result.inputs += chunk->count;
     writer->result.records += chunk->record_count;
     writer->result.bytes_in += chunk->bytes_in;

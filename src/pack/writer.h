@@ -5,19 +5,16 @@
 #include "io/io.h"
 #include "pack/chunk.h"
 #include "pack/result.h"
-#include "shard/gzip.h"
 
 typedef struct sm_writer {
     sm_run *run;
     const sm_job *jobs;
     sm_sink *sink;     /* the shard being written; NULL between shards */
     sm_result result;  /* of that shard */
-    sm_gzip *gzip;     /* NULL without compression */
-    sm_buf packed;     /* compressed bytes on their way out */
     uint64_t failures; /* of all chunks so far */
 } sm_writer;
 
-sm_status sm_writer_init(sm_writer *writer, sm_run *run, const sm_job *jobs);
+void sm_writer_init(sm_writer *writer, sm_run *run, const sm_job *jobs);
 
 /* Gives up the shard that is being written, if any. */
 void sm_writer_free(sm_writer *writer);
