@@ -147,7 +147,7 @@ static uint8_t *put_entry(uint8_t *p, const sm_feature_value *value, const sizes
 
 sm_status sm_example_append(sm_buf *buf, const sm_feature_value *features, size_t count)
 {
-    sizes size;
+    sizes size = {0};
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {
         sm_status status = measure(&size, &features[i]);

@@ -78,9 +78,18 @@ static bool read_field(wire_field *field, span *in)
     }
 }
 
+/* These two return a constant, so that analyzers see that outputs are set wherever they are used.
+ */
 static sm_status damaged(const char *what)
 {
-    return sm_fail(SM_ERR_CORRUPT, "not a tf.train.Example: %s", what);
+    sm_fail(SM_ERR_CORRUPT, "not a tf.train.Example: %s", what);
+    return SM_ERR_CORRUPT;
+}
+
+static sm_status misused(const char *what)
+{
+    sm_fail(SM_ERR_USAGE, "%s", what);
+    return SM_ERR_USAGE;
 }
 
 /* ---- Lists ----------------------------------------------------------------------------------- */
@@ -111,16 +120,16 @@ static bool values_in(size_t *count, const wire_field *field, sm_feature_kind ki
 {
     *count = 0;
     if (field->number != 1) return true;
-    if (field->wire == BYTES && kind == SM_FEATURE_BYTES) {
+    bool single = (field->wire == BYTES && kind == SM_FEATURE_BYTES) ||
+                  (field->wire == FIXED32 && kind == SM_FEATURE_FLOAT) ||
+                  (field->wire == VARINT && kind == SM_FEATURE_INT64);
+    if (single) {
         *count = 1;
     } else if (field->wire == BYTES && kind == SM_FEATURE_FLOAT) {
         *count = span_len(field->bytes) / 4;
         return span_len(field->bytes) % 4 == 0;
     } else if (field->wire == BYTES && kind == SM_FEATURE_INT64) {
         return count_varints(count, field->bytes);
-    } else if ((field->wire == FIXED32 && kind == SM_FEATURE_FLOAT) ||
-               (field->wire == VARINT && kind == SM_FEATURE_INT64)) {
-        *count = 1;
     }
     return true;
 }
@@ -143,7 +152,7 @@ static sm_status count_values(sm_feature *feature)
 static sm_status find_value(wire_field *found, size_t *index, const sm_feature *feature,
                             sm_feature_kind kind, size_t i)
 {
-    if (feature->kind != kind) return sm_fail(SM_ERR_USAGE, "the feature is of another kind");
+    if (feature->kind != kind) return misused("the feature is of another kind");
     span list = {feature->list, feature->list + feature->list_len};
     size_t count;
     while (list.p < list.end) {
@@ -155,14 +164,13 @@ static sm_status find_value(wire_field *found, size_t *index, const sm_feature *
         }
         i -= count;
     }
-    return sm_fail(SM_ERR_USAGE, "the feature has %zu values, and none of that number",
-                   feature->count);
+    return misused("the feature has fewer values");
 }
 
 sm_status sm_feature_bytes(const uint8_t **data, size_t *len, const sm_feature *feature, size_t i)
 {
     wire_field field;
-    size_t index = 0;
+    size_t index;
     sm_status status = find_value(&field, &index, feature, SM_FEATURE_BYTES, i);
     if (status != SM_OK) return status;
     *data = field.bytes.p;
@@ -173,7 +181,7 @@ sm_status sm_feature_bytes(const uint8_t **data, size_t *len, const sm_feature *
 sm_status sm_feature_int64(int64_t *value, const sm_feature *feature, size_t i)
 {
     wire_field field;
-    size_t index = 0;
+    size_t index;
     sm_status status = find_value(&field, &index, feature, SM_FEATURE_INT64, i);
     if (status != SM_OK) return status;
     if (field.wire == BYTES) {
@@ -187,7 +195,7 @@ sm_status sm_feature_int64(int64_t *value, const sm_feature *feature, size_t i)
 sm_status sm_feature_float(float *value, const sm_feature *feature, size_t i)
 {
     wire_field field;
-    size_t index = 0;
+    size_t index;
     sm_status status = find_value(&field, &index, feature, SM_FEATURE_FLOAT, i);
     if (status != SM_OK) return status;
     const uint8_t *p = field.bytes.p + 4 * index;
@@ -264,7 +272,7 @@ sm_status sm_example_next(sm_feature *feature, size_t *position, const uint8_t *
 {
     size_t at = *position;
     while (at < len) {
-        span features;
+        span features = {NULL, NULL};
         sm_status status = find_features(&features, at, example, len);
         if (status != SM_OK) return status;
         if (features.p == features.end) break;
@@ -288,7 +296,7 @@ sm_status sm_example_next(sm_feature *feature, size_t *position, const uint8_t *
 
 sm_status sm_example_find(sm_feature *feature, const uint8_t *example, size_t len, const char *name)
 {
-    sm_feature one, found = {0};
+    sm_feature one = {0}, found = {0};
     size_t position = 0, name_len = strlen(name);
     for (;;) {
         sm_status status = sm_example_next(&one, &position, example, len);

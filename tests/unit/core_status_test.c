@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -83,14 +84,14 @@ static void tells_the_status_from_errno(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_int_equal(sm_fail_errno(cases[i].error, "x"), cases[i].status);
     sm_fail_errno(ENOENT, "cannot open '%s'", "a");
-    char expected[256] = "cannot open 'a': ";
-    strncat(expected, strerror(ENOENT), 200);
+    char expected[256];
+    snprintf(expected, sizeof expected, "cannot open 'a': %s", strerror(ENOENT));
     assert_string_equal(sm_last_error(), expected);
 }
 
 static void *fail_elsewhere(void *before)
 {
-    strcpy(before, sm_last_error());
+    snprintf(before, SM_ERROR_MAX, "%s", sm_last_error());
     sm_fail(SM_ERR_IO, "elsewhere");
     return NULL;
 }

@@ -170,7 +170,7 @@ enum { SMALL_RECORDS = 3, SMALL_LEN = 20, SMALL_WHOLE = SMALL_LEN + 16 };
 static void make_small(sm_buf *buf)
 {
     sm_buf_init(buf, SIZE_MAX);
-    for (uint8_t i = 0; i < SMALL_RECORDS; i++) append_record(buf, SMALL_LEN, i);
+    for (int i = 0; i < SMALL_RECORDS; i++) append_record(buf, SMALL_LEN, (uint8_t)i);
 }
 
 typedef struct outcome {
