@@ -19,6 +19,9 @@ step "1. Pack 60 photographs of flowers in 5 classes: decoded, cut to 192x192, w
 rm -rf demo-out
 run build/shardmill pack examples/flowers demo-out/flowers --shards 4 --split train=0.8,val=0.2
 
+step "   What was skipped is named: here the licence that lies beside the pictures"
+run cat demo-out/flowers/skipped.jsonl
+
 step "2. Check every record of it"
 run build/shardmill verify demo-out/flowers --decode
 
@@ -34,7 +37,7 @@ Load it in TensorFlow:
 
     import tensorflow_datasets as tfds
     builder = tfds.builder_from_directory("demo-out/flowers")
-    train = builder.as_dataset(split="train", as_supervised=False)
+    train = builder.as_dataset(split="train")
     for example in train.take(1):
         print(example["image"].shape, example["label"])
 
