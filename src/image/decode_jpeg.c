@@ -273,23 +273,36 @@ sm_status sm_jpeg_open(sm_jpeg_decoder *decoder, sm_jpeg_header *header, sm_pict
 
 /* ---- Decoding -------------------------------------------------------------------------------- */
 
+/* Whether some coefficients of a progressive picture are not known to their last bit. */
+static bool is_coarse(const struct jpeg_decompress_struct *cinfo)
+{
+    if (cinfo->coef_bits == NULL) return false;
+    for (int i = 0; i < cinfo->num_components; i++)
+        for (int k = 0; k < DCTSIZE2; k++)
+            if (cinfo->coef_bits[i][k] != 0) return true;
+    return false;
+}
+
 /*
- * Widens the window by what its pixels depend on, and to the whole width where libjpeg-turbo cannot
- * be trusted to cut: its 2.1 and 3.0 lose columns of components that are sampled 4 x 2 or the like
- * when they are also scaled.
+ * Whether libjpeg-turbo can be trusted to leave out columns and rows. With components sampled more
+ * than twice as densely as others, its 2.1 loses columns when it also scales, and reads past the
+ * last row when it skips some. A coarse picture is smoothed from blocks far around.
  */
+static bool can_leave_out(const struct jpeg_decompress_struct *cinfo)
+{
+    return cinfo->max_h_samp_factor <= 2 && cinfo->max_v_samp_factor <= 2 && !is_coarse(cinfo);
+}
+
+/* Widens the window by what its pixels depend on, or to the whole of what lies above and beside. */
 static void place_window(sm_jpeg_decoder *d, const sm_window *wanted)
 {
     const struct jpeg_decompress_struct *cinfo = &d->cinfo;
     sm_window *w = &d->window;
-    *w = *wanted;
-    w->left = w->left > MARGIN ? w->left - MARGIN : 0;
-    w->top = w->top > MARGIN ? w->top - MARGIN : 0;
-    w->right = cinfo->output_width - w->right > MARGIN ? w->right + MARGIN : cinfo->output_width;
-    if (cinfo->max_h_samp_factor > 2 || cinfo->max_v_samp_factor > 2) {
-        w->left = 0;
-        w->right = cinfo->output_width;
-    }
+    *w = (sm_window){0, 0, cinfo->output_width, wanted->bottom};
+    if (!can_leave_out(cinfo)) return;
+    if (wanted->left > MARGIN) w->left = wanted->left - MARGIN;
+    if (wanted->top > MARGIN) w->top = wanted->top - MARGIN;
+    if (w->right - wanted->right > MARGIN) w->right = wanted->right + MARGIN;
 }
 
 static sm_status take_rows(sm_jpeg_decoder *d)
@@ -311,13 +324,9 @@ static sm_status take_rows(sm_jpeg_decoder *d)
 static void warn_of_missing_scans(sm_jpeg_decoder *d)
 {
     const struct jpeg_decompress_struct *cinfo = &d->cinfo;
-    bool missing = false;
-    for (int i = 0; i < cinfo->num_components; i++) {
+    bool missing = d->past_end && is_coarse(cinfo);
+    for (int i = 0; i < cinfo->num_components; i++)
         if (cinfo->comp_info[i].quant_table == NULL) missing = true;
-        if (!d->past_end || cinfo->coef_bits == NULL) continue;
-        for (int k = 0; k < DCTSIZE2; k++)
-            if (cinfo->coef_bits[i][k] != 0) missing = true;
-    }
     if (missing) sm_picture_warn(d->info, "premature end of file: scans are missing");
 }
 
@@ -384,10 +393,11 @@ static void read_tail(sm_jpeg_decoder *d)
     if (setjmp(d->escape) != 0) return;
     if (jpeg_has_multiple_scans(cinfo)) return; /* everything has been read before the first row */
 
-    JSAMPROW row = d->rows;
     JDIMENSION left = cinfo->output_height - cinfo->output_scanline;
-    if (left > 1) jpeg_skip_scanlines(cinfo, left - 1); /* skipping the last would read nothing */
-    if (left > 0) jpeg_read_scanlines(cinfo, &row, 1);
+    if (left > 1 && can_leave_out(cinfo))
+        jpeg_skip_scanlines(cinfo, left - 1); /* skipping the last as well would read nothing */
+    JSAMPROW row = d->rows;
+    while (cinfo->output_scanline < cinfo->output_height) jpeg_read_scanlines(cinfo, &row, 1);
     jpeg_finish_decompress(cinfo);
 }
 

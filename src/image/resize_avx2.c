@@ -7,9 +7,11 @@
 #include <string.h>
 
 #define AVX2 __attribute__((target("avx2")))
+/* Compiled anew into each caller, so that a constant argument unrolls the loop that it bounds. */
+#define AVX2_INLINE AVX2 static inline __attribute__((always_inline))
 
 /* Two groups of four pixels, one in each half. */
-AVX2 static inline __m256i load_pixels(const uint8_t *low, const uint8_t *high)
+AVX2_INLINE __m256i load_pixels(const uint8_t *low, const uint8_t *high)
 {
     __m128i a = _mm_loadu_si128((const __m128i *)(const void *)low);
     __m128i b = _mm_loadu_si128((const __m128i *)(const void *)high);
@@ -17,8 +19,8 @@ AVX2 static inline __m256i load_pixels(const uint8_t *low, const uint8_t *high)
 }
 
 /* Sums of two neighbouring outputs: four 32-bit sums of one in each half. */
-AVX2 static inline __m256i sum_pair(const uint8_t *low, const uint8_t *high, const int16_t *spread,
-                                    uint32_t width, __m256i half)
+AVX2_INLINE __m256i sum_pair(const uint8_t *low, const uint8_t *high, const int16_t *spread,
+                             uint32_t width, __m256i half)
 {
     /* R0 R1 G0 G1 B0 B1 X0 X1 as 16 bits each, of pixels 0 and 1, then of 2 and 3 */
     const __m256i first = _mm256_setr_epi8(0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1,
@@ -39,7 +41,7 @@ AVX2 static inline __m256i sum_pair(const uint8_t *low, const uint8_t *high, con
 }
 
 /* Four outputs (two pairs) become 12 samples; 16 are written. */
-AVX2 static inline void store_four(int16_t *out, __m256i pair0, __m256i pair1)
+AVX2_INLINE void store_four(int16_t *out, __m256i pair0, __m256i pair1)
 {
     /* pack works within halves: outputs 0 and 2, then 1 and 3 */
     __m256i packed = _mm256_packs_epi32(pair0, pair1);
@@ -51,37 +53,38 @@ AVX2 static inline void store_four(int16_t *out, __m256i pair0, __m256i pair1)
     _mm_storeu_si128((__m128i *)(void *)(out + 6), _mm256_extracti128_si256(samples, 1));
 }
 
-AVX2 static void along_x(int16_t *out, const uint8_t *rgbx, const sm_taps *taps,
-                         uint32_t first_column)
+AVX2_INLINE void outputs(int16_t *out, const uint8_t *rgbx, const sm_taps *taps,
+                         uint32_t first_column, uint32_t width)
 {
     const uint32_t *starts = taps->starts;
     const int16_t *spread = taps->spread;
-    uint32_t count = taps->axis.count, width = taps->width;
-    int drop = taps->shift - SM_RESIZE_FRACTION;
+    const size_t pair = 8 * (size_t)width;
+    const uint32_t count = taps->axis.count;
+    const int drop = taps->shift - SM_RESIZE_FRACTION;
     const __m256i half = _mm256_set1_epi32((int32_t)1 << (drop - 1));
     const __m128i shift = _mm_cvtsi32_si128(drop);
-    for (uint32_t i = 0; i < count; i += 4) {
-        __m256i sums[2];
-        for (uint32_t pair = 0; pair < 2; pair++) {
-            uint32_t at = i + 2 * pair;
-            if (at >= count) { /* behind the end: anything, once more */
-                sums[1] = sums[0];
-                break;
-            }
-            uint32_t beside = at + 1 < count ? at + 1 : at;
-            const uint8_t *low = rgbx + (size_t)(starts[at] - first_column) * 4;
-            const uint8_t *high = rgbx + (size_t)(starts[beside] - first_column) * 4;
-            sums[pair] = _mm256_sra_epi32(sum_pair(low, high, spread, width, half), shift);
-            spread += 16 * (size_t)width / 2;
-        }
-        store_four(out, sums[0], sums[1]);
-        out += 12;
+    for (uint32_t i = 0; i < count; i += SM_TAPS_STEP, out += 12, spread += 2 * pair) {
+        const uint8_t *from[SM_TAPS_STEP];
+        for (uint32_t k = 0; k < SM_TAPS_STEP; k++)
+            from[k] = rgbx + (size_t)(starts[i + k] - first_column) * 4;
+        __m256i a = sum_pair(from[0], from[1], spread, width, half);
+        __m256i b = sum_pair(from[2], from[3], spread + pair, width, half);
+        store_four(out, _mm256_sra_epi32(a, shift), _mm256_sra_epi32(b, shift));
+    }
+}
+
+AVX2 static void along_x(int16_t *out, const uint8_t *rgbx, const sm_taps *taps,
+                         uint32_t first_column)
+{
+    switch (taps->width) {
+    case 4: outputs(out, rgbx, taps, first_column, 4); break;
+    case 8: outputs(out, rgbx, taps, first_column, 8); break;
+    default: outputs(out, rgbx, taps, first_column, taps->width); break;
     }
 }
 
 /* Sixteen samples of two rows, each row with its weight, added to sums of 32 bits. */
-AVX2 static inline void add_rows(__m256i sums[2], const int16_t *a, const int16_t *b,
-                                 __m256i weights)
+AVX2_INLINE void add_rows(__m256i sums[2], const int16_t *a, const int16_t *b, __m256i weights)
 {
     __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)a);
     __m256i y = _mm256_loadu_si256((const __m256i *)(const void *)b);
@@ -90,8 +93,8 @@ AVX2 static inline void add_rows(__m256i sums[2], const int16_t *a, const int16_
 }
 
 /* The low half of the result holds the sixteen bytes from sample i on. */
-AVX2 static inline __m128i sixteen(const int16_t *const *rows, const int16_t *weights,
-                                   uint32_t taps, __m256i half, __m128i shift, size_t i)
+AVX2_INLINE __m128i sixteen(const int16_t *const *rows, const int16_t *weights, uint32_t taps,
+                            __m256i half, __m128i shift, size_t i)
 {
     __m256i sums[2] = {half, half};
     for (uint32_t t = 0; t < taps; t += 2) {
@@ -105,10 +108,10 @@ AVX2 static inline __m128i sixteen(const int16_t *const *rows, const int16_t *we
     return _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
 }
 
-AVX2 static void along_y(uint8_t *out, const int16_t *const *rows, const int16_t *weights,
+AVX2_INLINE void samples(uint8_t *out, const int16_t *const *rows, const int16_t *weights,
                          uint32_t taps, int shift, size_t count)
 {
-    int drop = shift + SM_RESIZE_FRACTION;
+    const int drop = shift + SM_RESIZE_FRACTION;
     const __m256i half = _mm256_set1_epi32((int32_t)1 << (drop - 1));
     const __m128i by = _mm_cvtsi32_si128(drop);
     size_t i = 0;
@@ -118,6 +121,17 @@ AVX2 static void along_y(uint8_t *out, const int16_t *const *rows, const int16_t
         uint8_t rest[16];
         _mm_storeu_si128((__m128i *)(void *)rest, sixteen(rows, weights, taps, half, by, i));
         memcpy(out + i, rest, count - i);
+    }
+}
+
+AVX2 static void along_y(uint8_t *out, const int16_t *const *rows, const int16_t *weights,
+                         uint32_t taps, int shift, size_t count)
+{
+    switch (taps) {
+    case 2: samples(out, rows, weights, 2, shift, count); break;
+    case 4: samples(out, rows, weights, 4, shift, count); break;
+    case 6: samples(out, rows, weights, 6, shift, count); break;
+    default: samples(out, rows, weights, taps, shift, count); break;
     }
 }
 

@@ -110,6 +110,11 @@ static int shift_for(double largest, int max_shift)
     return shift;
 }
 
+static uint32_t whole_steps(uint32_t count)
+{
+    return (count + SM_TAPS_STEP - 1) / SM_TAPS_STEP * SM_TAPS_STEP;
+}
+
 /* Aligned, so that a vector never crosses a cache line; NULL when it cannot be had. */
 static void *grown(void *old, size_t *cap, size_t count, size_t size)
 {
@@ -122,39 +127,53 @@ static void *grown(void *old, size_t *cap, size_t count, size_t size)
     return made;
 }
 
-static sm_status take_memory(sm_taps *taps, uint32_t count, uint32_t width, bool spread)
+static sm_status take_outputs(sm_taps *taps, uint32_t count)
 {
-    size_t weights = (size_t)count * width;
-    size_t spreads = spread ? ((size_t)count + 1) / 2 * 2 * width * 4 : 0;
-    size_t starts_cap = taps->outputs_cap;
-    uint32_t *starts = grown(taps->starts, &starts_cap, count, sizeof *starts);
-    if (starts != NULL) taps->starts = starts;
-    uint32_t *ends = grown(taps->ends, &taps->outputs_cap, count, sizeof *ends);
-    if (ends != NULL) taps->ends = ends;
-    int16_t *values = grown(taps->weights, &taps->weights_cap, weights, sizeof *values);
-    if (values != NULL) taps->weights = values;
-    int16_t *spread_values = grown(taps->spread, &taps->spread_cap, spreads, sizeof *values);
-    if (spread_values != NULL) taps->spread = spread_values;
+    size_t outputs = whole_steps(count), starts_cap = taps->outputs_cap;
+    uint32_t *starts = grown(taps->starts, &starts_cap, outputs, sizeof *starts);
+    if (starts == NULL) return sm_fail_memory(outputs * sizeof *starts);
+    taps->starts = starts;
+    uint32_t *ends = grown(taps->ends, &taps->outputs_cap, outputs, sizeof *ends);
+    if (ends == NULL) return sm_fail_memory(outputs * sizeof *ends);
+    taps->ends = ends;
+    return SM_OK;
+}
 
-    if (starts == NULL || ends == NULL || values == NULL || (spreads > 0 && spread_values == NULL))
-        return sm_fail_memory((weights + spreads) * sizeof *values);
+static sm_status take_weights(sm_taps *taps, uint32_t count, bool spread)
+{
+    size_t values = (size_t)whole_steps(count) * taps->width;
+    int16_t *weights = grown(taps->weights, &taps->weights_cap, values, sizeof *weights);
+    if (weights == NULL) return sm_fail_memory(values * sizeof *weights);
+    taps->weights = weights;
+    if (!spread) return SM_OK;
+    int16_t *spreads = grown(taps->spread, &taps->spread_cap, values * 4, sizeof *spreads);
+    if (spreads == NULL) return sm_fail_memory(values * 4 * sizeof *spreads);
+    taps->spread = spreads;
     return SM_OK;
 }
 
 static void fill_spread(sm_taps *taps)
 {
-    uint32_t width = taps->width, count = taps->axis.count;
+    uint32_t width = taps->width;
     int16_t *to = taps->spread;
-    for (uint32_t first = 0; first < count; first += 2) {
+    for (uint32_t first = 0; first < whole_steps(taps->axis.count); first += 2) {
         for (uint32_t t = 0; t < width; t += 2) {
-            for (uint32_t i = first; i < first + 2; i++) {
-                const int16_t *pair = taps->weights + (size_t)i * width + t;
-                for (int copy = 0; copy < 4; copy++) {
-                    *to++ = i < count ? pair[0] : 0;
-                    *to++ = i < count ? pair[1] : 0;
-                }
+            const int16_t *pair = taps->weights + (size_t)first * width + t;
+            for (int i = 0; i < 2; i++, pair += width) {
+                for (int copy = 0; copy < 4; copy++, to += 2) memcpy(to, pair, 2 * sizeof *to);
             }
         }
+    }
+}
+
+/* Outputs behind the end, of nothing, so that a kernel can always make SM_TAPS_STEP at a time. */
+static void fill_up(sm_taps *taps)
+{
+    uint32_t count = taps->axis.count, width = taps->width;
+    for (uint32_t i = count; i % SM_TAPS_STEP != 0; i++) {
+        taps->starts[i] = taps->starts[count - 1];
+        taps->ends[i] = taps->ends[count - 1];
+        memset(taps->weights + (size_t)i * width, 0, width * sizeof *taps->weights);
     }
 }
 
@@ -192,50 +211,68 @@ static uint32_t weights_of(double *scratch, uint32_t *begin, const sampling *s, 
     return end - *begin;
 }
 
-/* The widest window, and the largest weight: both decide the table's form before it is filled. */
-static void survey(uint32_t *widest, double *largest, double *scratch, const sampling *s)
+/* The weights of all outputs before they are rounded, and what decides the form of the table. */
+typedef struct draft {
+    double *weights; /* room of them for each output */
+    size_t room;
+    uint32_t widest; /* taps of one output */
+    double largest;  /* weight */
+} draft;
+
+static sm_status make_draft(draft *d, sm_taps *taps, const sampling *s)
 {
     const sm_axis *axis = s->axis;
-    *widest = 0;
-    *largest = 0.0;
-    for (uint32_t i = axis->first; i < axis->first + axis->count; i++) {
-        uint32_t begin, taps = weights_of(scratch, &begin, s, i);
-        if (taps > *widest) *widest = taps;
-        for (uint32_t t = 0; t < taps; t++)
-            if (fabs(scratch[t]) > *largest) *largest = fabs(scratch[t]);
+    d->room = (size_t)(2.0 * s->radius) + 3;
+    if (d->room > axis->source) d->room = axis->source;
+    size_t count = d->room * axis->count;
+    d->weights = malloc(count * sizeof *d->weights);
+    if (d->weights == NULL) return sm_fail_memory(count * sizeof *d->weights);
+
+    d->widest = 0;
+    d->largest = 0.0;
+    for (uint32_t i = 0; i < axis->count; i++) {
+        double *weights = d->weights + d->room * i;
+        uint32_t used = weights_of(weights, &taps->starts[i], s, axis->first + i);
+        taps->ends[i] = taps->starts[i] + used;
+        if (used > d->widest) d->widest = used;
+        for (uint32_t t = 0; t < used; t++)
+            if (fabs(weights[t]) > d->largest) d->largest = fabs(weights[t]);
     }
+    return SM_OK;
+}
+
+static void fill_table(sm_taps *taps, const draft *d)
+{
+    const double unit = (double)(1L << taps->shift);
+    uint32_t count = taps->axis.count;
+    memset(taps->weights, 0, (size_t)count * taps->width * sizeof *taps->weights);
+    for (uint32_t i = 0; i < count; i++)
+        quantise(taps->weights + (size_t)i * taps->width, d->weights + d->room * i,
+                 taps->ends[i] - taps->starts[i], unit);
+    pull_inside(taps);
+    fill_up(taps);
+    taps->begin = taps->starts[0];
+    taps->end = taps->ends[count - 1];
 }
 
 sm_status sm_taps_make(sm_taps *taps, const sm_axis *axis, int max_shift, bool spread)
 {
     sampling s = sampling_of(axis);
-    size_t most = (size_t)(2.0 * s.radius) + 3;
-    if (most > axis->source) most = axis->source;
-    double *scratch = malloc(most * sizeof *scratch);
-    if (scratch == NULL) return sm_fail_memory(most * sizeof *scratch);
-
-    uint32_t widest;
-    double largest;
-    survey(&widest, &largest, scratch, &s);
-    uint32_t width = (widest + SM_TAPS_STEP - 1) / SM_TAPS_STEP * SM_TAPS_STEP;
-    taps->axis.count = 0;
-    sm_status status = take_memory(taps, axis->count, width, spread);
+    draft d = {0};
+    taps->axis.count = 0; /* until it is whole */
+    sm_status status = take_outputs(taps, axis->count);
+    if (status == SM_OK) status = make_draft(&d, taps, &s);
+    if (status == SM_OK) {
+        taps->width = whole_steps(d.widest);
+        taps->shift = shift_for(d.largest, max_shift);
+        status = take_weights(taps, axis->count, spread);
+    }
     if (status == SM_OK) {
         taps->axis = *axis;
-        taps->width = width;
-        taps->shift = shift_for(largest, max_shift);
-        memset(taps->weights, 0, (size_t)axis->count * width * sizeof *taps->weights);
-        for (uint32_t i = 0; i < axis->count; i++) {
-            uint32_t used = weights_of(scratch, &taps->starts[i], &s, axis->first + i);
-            taps->ends[i] = taps->starts[i] + used;
-            quantise(taps->weights + (size_t)i * width, scratch, used, (double)(1L << taps->shift));
-        }
-        pull_inside(taps);
-        taps->begin = taps->starts[0];
-        taps->end = taps->ends[axis->count - 1];
+        fill_table(taps, &d);
         if (spread) fill_spread(taps);
     }
-    free(scratch);
+    free(d.weights);
     return status;
 }
 

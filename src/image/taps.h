@@ -26,7 +26,7 @@ typedef struct sm_taps {
     int shift;          /* at most the max_shift that was asked for */
     uint32_t begin;     /* the first source sample that is needed */
     uint32_t end;       /* and the one behind the last */
-    uint32_t *starts;   /* for each output; never falling */
+    uint32_t *starts;   /* for each output, up to a multiple of SM_TAPS_STEP; never falling */
     uint32_t *ends;     /* behind the last tap with a weight; never falling */
     int16_t *weights;   /* 32-byte aligned */
     int16_t *spread;    /* the same as the kernels over pixels want them; see below */
