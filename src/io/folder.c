@@ -20,7 +20,7 @@ sm_status sm_io_make_folder(const char *path)
     if (copy == NULL) return sm_fail_memory(strlen(path));
     sm_status status = SM_OK;
     for (char *end = copy; status == SM_OK && end != NULL;) {
-        end = strchr(end + 1, '/');
+        end = strchr(end + strspn(end, "/"), '/');
         if (end != NULL) *end = '\0';
         if (mkdir(copy, 0777) != 0 && errno != EEXIST)
             status = sm_fail_errno(errno, "cannot make the folder '%s'", copy);
@@ -183,7 +183,7 @@ sm_status sm_io_walk(const char *root, sm_walk_fn *fn, void *user)
         w.path.len--;
         /* "photos" and "photos/" name the same files. */
         while (w.path.len > 1 && w.path.data[w.path.len - 1] == '/') w.path.len--;
-        if (w.path.data[w.path.len - 1] != '/') w.path.data[w.path.len++] = '/';
+        if (w.path.len > 0 && w.path.data[w.path.len - 1] != '/') w.path.data[w.path.len++] = '/';
         w.root_len = w.path.len;
         status = sm_buf_reserve(&w.path, 1);
     }
