@@ -148,7 +148,7 @@ static const option_row rows[] = {
     NUMBER("max-shard-size-mb", OPTION_U32, max_shard_size_mb, 1, 1000000,
            "else as many shards as keep each below this (128)"),
     CHOICE("compression", compression, SM_CHOICE_COMPRESSION,
-           "gzip: for readers that ask for it; TFDS does not"),
+           "gzip: for tf.data.TFRecordDataset(…, compression_type=\"GZIP\"); TFDS cannot read it"),
     TEXT("name", name, "NAME", "of the set (SRC's last component)"),
     TEXT("dataset-version", version, "V", "of the set (1.0.0)"),
     HEADING("How it is done"),

@@ -3,6 +3,7 @@
 #include "core/machine.h"
 #include "core/status.h"
 #include "io/io.h"
+#include "shard/tfrecord.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -102,6 +103,8 @@ sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_picture 
         if (status != SM_OK) return status;
         chunk->record_count++;
     }
+    chunk->example_bytes = chunk->records.len - (uint64_t)chunk->record_count *
+                                                    (SM_TFRECORD_HEADER + SM_TFRECORD_FOOTER);
     return SM_OK;
 }
 

@@ -31,6 +31,7 @@ typedef struct sm_chunk {
     sm_buf files;    /* the files' bytes, one behind the other */
     sm_buf records;  /* framed, in order */
     uint32_t record_count;
+    uint64_t example_bytes; /* of the Examples in records */
     uint64_t bytes_in;
     uint64_t read_ns, decode_ns, resize_ns, encode_ns;
     sm_outcome outcomes[SM_CHUNK_PICTURES];

@@ -104,13 +104,21 @@ static sm_status label_by_folder(sm_inputs *inputs)
     return SM_OK;
 }
 
+/* Readers of the file of class names strip white space and drop empty lines, which would give other
+ * classes other numbers. */
 static sm_status check_class_names(const sm_names *classes)
 {
-    for (size_t i = 0; i < classes->count; i++)
-        if (strpbrk(sm_names_get(classes, i), "\n\r") != NULL)
+    static const char blanks[] = " \t\n\v\f\r";
+    for (size_t i = 0; i < classes->count; i++) {
+        const char *name = sm_names_get(classes, i);
+        size_t len = strlen(name);
+        if (strpbrk(name, "\n\v\f\r") != NULL || strchr(blanks, name[0]) != NULL ||
+            strchr(blanks, name[len - 1]) != NULL)
             return sm_fail(SM_ERR_USAGE,
-                           "a class name holds a line break, which the file of class names cannot: "
-                           "rename the folder, or use --labels none");
+                           "a class name must not begin or end with white space, nor hold a line "
+                           "break: '%s'",
+                           name);
+    }
     return SM_OK;
 }
 

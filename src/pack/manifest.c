@@ -144,7 +144,7 @@ static void widen(sm_column *column, const char *value, bool is_text)
 
 static sm_status set_split(manifest *m, sm_input *input, const char *value)
 {
-    if (!sm_tfds_is_name(value)) return wrong(m, "no name for a split:", value);
+    if (!sm_tfds_is_split(value)) return wrong(m, "no name for a split:", value);
     uint32_t split;
     sm_status status = sm_names_add(&m->inputs->splits, &split, value);
     if (status == SM_OK && split >= SM_MAX_SPLITS) return wrong(m, "more than 16 splits", NULL);

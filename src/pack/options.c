@@ -23,13 +23,6 @@ void sm_pack_options_init(sm_pack_options *options)
     };
 }
 
-static bool is_version(const char *text)
-{
-    int major, minor, patch, end = 0;
-    return sscanf(text, "%9d.%9d.%9d%n", &major, &minor, &patch, &end) == 3 && text[end] == '\0' &&
-           text[strspn(text, "0123456789.")] == '\0';
-}
-
 static sm_status check_input(const sm_pack_options *o, const char *src)
 {
     if (o->list_file != NULL && o->manifest_file != NULL)
@@ -54,7 +47,7 @@ static sm_status check_output(const sm_pack_options *o)
             SM_ERR_USAGE,
             "'%s' is no name for a set: a letter, then letters, digits and _, at most %d", o->name,
             SM_NAME_MAX - 1);
-    if (o->version == NULL || !is_version(o->version))
+    if (o->version == NULL || !sm_tfds_is_version(o->version))
         return sm_fail(SM_ERR_USAGE, "'%s' is no version: three numbers, as in 1.0.0",
                        o->version == NULL ? "" : o->version);
     if (o->shards > 0 && o->images_per_shard > 0)
@@ -95,7 +88,7 @@ static sm_status read_share(sm_split_share *share, const char *text, size_t len)
         return sm_fail(SM_ERR_USAGE, "--split: '%s' is no NAME=SHARE, as in train=0.9,val=0.1",
                        part);
     *equals = '\0';
-    if (!sm_tfds_is_name(part))
+    if (!sm_tfds_is_split(part))
         return sm_fail(SM_ERR_USAGE, "--split: '%s' is no name for a split", part);
     char *end;
     share->share = strtod(equals + 1, &end);

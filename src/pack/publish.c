@@ -63,7 +63,7 @@ static sm_status add_result(publishing *p, const sm_result *result, size_t split
     s->records += result->records;
     s->splits[split].records += result->records;
     s->bytes_out += result->bytes;
-    p->bytes[split] += result->bytes;
+    p->bytes[split] += result->example_bytes;
     if (result->bytes > s->largest_shard) s->largest_shard = result->bytes;
     s->warnings += json_array_size(result->warnings);
 
@@ -211,6 +211,7 @@ static sm_status write_info(const publishing *p)
     const sm_tfds_info info = {.name = p->set->name,
                                .version = p->plan->options->version,
                                .description = "Packed by shardmill.",
+                               .compression = p->plan->options->compression,
                                .splits = splits,
                                .split_count = count};
     sm_buf text;

@@ -59,6 +59,7 @@ static sm_status fill_object(json_t *object, const sm_result *result)
     } numbers[] = {{"inputs", result->inputs},
                    {"records", result->records},
                    {"bytes", result->bytes},
+                   {"example_bytes", result->example_bytes},
                    {"bytes_in", result->bytes_in}};
     const struct {
         const char *key;
@@ -110,6 +111,7 @@ static sm_status take_fields(sm_result *result, const json_t *object)
     sm_status status = sm_json_get_u64(&result->inputs, object, "inputs");
     if (status == SM_OK) status = sm_json_get_u64(&result->records, object, "records");
     if (status == SM_OK) status = sm_json_get_u64(&result->bytes, object, "bytes");
+    if (status == SM_OK) status = sm_json_get_u64(&result->example_bytes, object, "example_bytes");
     if (status == SM_OK) status = sm_json_get_u64(&result->bytes_in, object, "bytes_in");
     if (status == SM_OK) status = take_array(&result->failures, object, "failures");
     if (status == SM_OK) status = take_array(&result->warnings, object, "warnings");

@@ -13,11 +13,12 @@ typedef struct sm_result {
     char file[SM_SHARD_NAME_MAX];
     char fingerprint[SM_FINGERPRINT_SIZE];
     uint64_t inputs, records;
-    uint64_t bytes;    /* of the shard's file */
-    uint64_t bytes_in; /* of the files read */
-    json_t *failures;  /* objects: path, label, split, stage, reason, message */
-    json_t *warnings;  /* objects: path, label, split, warnings, message */
-    json_t *recovered; /* paths that failed before; only of --retry-failed */
+    uint64_t bytes;         /* of the shard's file */
+    uint64_t example_bytes; /* of its Examples, without framing and compression */
+    uint64_t bytes_in;      /* of the files read */
+    json_t *failures;       /* objects: path, label, split, stage, reason, message */
+    json_t *warnings;       /* objects: path, label, split, warnings, message */
+    json_t *recovered;      /* paths that failed before; only of --retry-failed */
 } sm_result;
 
 /* An empty result; its arrays are the caller's to free with sm_result_free. */

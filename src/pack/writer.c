@@ -130,6 +130,7 @@ sm_status sm_writer_put(sm_writer *writer, const sm_chunk *chunk)
     if (status != SM_OK) return status;
 
     writer->result.bytes += chunk->records.len;
+    writer->result.example_bytes += chunk->example_bytes;
     writer->result.inputs += chunk->count;
     writer->result.records += chunk->record_count;
     writer->result.bytes_in += chunk->bytes_in;
