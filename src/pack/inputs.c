@@ -274,6 +274,11 @@ sm_status sm_inputs_collect(sm_inputs *inputs, const char *src, const sm_pack_op
     } else if (options->labels == SM_LABELS_NONE) {
         inputs->labelled = false;
     }
+    bool needs_labels = options->classes_file != NULL || options->schema == SM_SCHEMA_FAST_AND_LEAN;
+    if (status == SM_OK && needs_labels && !inputs->labelled)
+        status = sm_fail(SM_ERR_USAGE, "'%s' has no column named label: %s needs it",
+                         options->manifest_file,
+                         options->classes_file != NULL ? "--classes" : "--schema fast-and-lean");
     if (status == SM_OK && inputs->labelled) status = settle_classes(inputs, options->classes_file);
     if (status == SM_OK && inputs->count == 0 && found > 0)
         status = sm_fail(SM_ERR_USAGE,

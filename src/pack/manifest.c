@@ -11,6 +11,7 @@
 #include "shard/tfds.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,12 +125,16 @@ static bool is_int64(const char *text)
     return errno == 0;
 }
 
+/* With a point or an exponent, so that a long number of digits stays what it is: text. */
 static bool is_float(const char *text)
 {
-    if (text[0] == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0') return false;
+    const char *digits = text[0] == '-' ? text + 1 : text;
+    if (text[0] == '+' || text[strspn(text, "0123456789+-.eE")] != '\0') return false;
+    if (strpbrk(text, ".eE") == NULL || (digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9'))
+        return false;
     char *end;
     double value = strtod(text, &end);
-    return *end == '\0' && isfinite(value);
+    return end != text && *end == '\0' && fabs(value) <= FLT_MAX;
 }
 
 static void widen(sm_column *column, const char *value, bool is_text)
@@ -215,7 +220,7 @@ static sm_status read_quoted(manifest *m)
 static sm_status read_field(manifest *m, int *end)
 {
     sm_status status = begin_value(m, false);
-    int byte;
+    int byte = SM_LINES_END;
     if (status == SM_OK) status = sm_lines_peek(m->lines, &byte);
     bool quoted = status == SM_OK && byte == '"';
     if (quoted) {
@@ -243,7 +248,7 @@ static sm_status read_csv_row(manifest *m, bool *more)
         m->row.count = 0;
         sm_buf_clear(&m->row.text);
         m->row.line = sm_lines_number(m->lines);
-        int end;
+        int end = SM_LINES_END;
         sm_status status = sm_lines_peek(m->lines, &end);
         *more = end != SM_LINES_END;
         if (status != SM_OK || !*more) return status;
@@ -275,6 +280,13 @@ static sm_status collect_csv(manifest *m)
 
 /* ---- JSON Lines */
 
+/* A real number stays one where it is whole: 2.0 is no 2. */
+static void print_real(char number[40], double value)
+{
+    int len = snprintf(number, 40, "%.17g", value);
+    if (number[strcspn(number, ".e")] == '\0') memcpy(number + len, ".0", sizeof ".0");
+}
+
 static sm_status put_json(manifest *m, const char *name, const json_t *value)
 {
     char number[40];
@@ -284,7 +296,7 @@ static sm_status put_json(manifest *m, const char *name, const json_t *value)
     case JSON_INTEGER:
         snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
         break;
-    case JSON_REAL: snprintf(number, sizeof number, "%.17g", json_real_value(value)); break;
+    case JSON_REAL: print_real(number, json_real_value(value)); break;
     case JSON_TRUE:
     case JSON_FALSE: text = json_is_true(value) ? "1" : "0"; break;
     case JSON_NULL: text = ""; break;
