@@ -82,12 +82,18 @@ install_with_apt() {
         has sudo || return 1
         sudo=(sudo)
     fi
-    local packages
+    local packages log
     read -ra packages <<<"$(column 2)"
     say "installing ${packages[*]}"
-    "${sudo[@]}" apt-get update -qq &&
-        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
+    log=$(mktemp)
+    if { "${sudo[@]}" apt-get update && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y --no-install-recommends "${packages[@]}"; } >"$log" 2>&1; then
+        rm "$log"
+    else
+        cat "$log" >&2
+        rm "$log"
+        return 1
+    fi
 }
 
 explain_missing() {
