@@ -42,7 +42,7 @@ typedef struct sm_picture_info {
     unsigned warnings;
     /* of the source, after orientation */
     uint32_t source_width, source_height;
-    /* of the outcome */
+    /* of the outcome; of kept bytes: as stored, before any orientation */
     uint32_t width, height;
     uint64_t decode_ns, resize_ns, encode_ns; /* wall clock */
 } sm_picture_info;
@@ -68,7 +68,7 @@ sm_status sm_picture_convert(sm_picture *picture, sm_picture_info *info, sm_buf 
 sm_status sm_picture_pixels(sm_picture *picture, sm_picture_info *info, const uint8_t **rgb,
                             const uint8_t *data, size_t len);
 
-/* Reads the header alone: source_width, source_height (after orientation) and failures. */
+/* Reads the header alone: source size, the outcome's size, and failures. */
 sm_status sm_picture_probe(sm_picture *picture, sm_picture_info *info, const uint8_t *data,
                            size_t len);
 

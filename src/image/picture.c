@@ -272,8 +272,12 @@ sm_status sm_picture_probe(sm_picture *picture, sm_picture_info *info, const uin
 static sm_status keep_bytes(sm_picture *p, sm_picture_info *info, sm_buf *out, const uint8_t *data,
                             size_t len)
 {
-    sm_status status = sm_picture_probe(p, info, data, len);
+    sm_geometry geometry;
+    sm_status status = open_picture(p, &geometry, info, data, len);
+    sm_jpeg_abandon(p->decoder);
     if (status != SM_OK) return status;
+    info->width = geometry.source_width; /* still as stored */
+    info->height = geometry.source_height;
     status = sm_buf_append(out, data, len);
     return status == SM_OK ? SM_OK : sm_picture_fail_status(info, SM_STAGE_ENCODE, status);
 }

@@ -84,8 +84,10 @@ bool sm_is_image_name(const char *name)
     static const char *const endings[] = {"jpg",  "jpeg", "jpe",  "jfif", "mpo", "png",
                                           "gif",  "webp", "bmp",  "dib",  "tif", "tiff",
                                           "heic", "heif", "avif", "jp2",  "j2k", "jxl"};
-    const char *dot = strrchr(name, '.');
-    if (dot == NULL || dot == name || strchr(dot, '/') != NULL) return false;
+    const char *slash = strrchr(name, '/');
+    const char *base = slash == NULL ? name : slash + 1;
+    const char *dot = strrchr(base, '.');
+    if (dot == NULL || dot == base) return false; /* none, or a hidden file's */
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (strcasecmp(dot + 1, endings[i]) == 0) return true;
     return false;

@@ -180,12 +180,320 @@ static void test_window_of_damaged_picture_is_exact(void **state)
     sm_jpeg_decoder_free(decoder);
 }
 
+/* ---- Damage ---------------------------------------------------------------------------------- */
+
+/* Decodes all of a file; false when that fails. The pixels are summed up, so that they are read. */
+static bool decodes(sm_jpeg_decoder *decoder, sm_picture_info *info, const uint8_t *data,
+                    size_t len)
+{
+    sm_jpeg_header header;
+    *info = (sm_picture_info){0};
+    if (sm_jpeg_open(decoder, &header, info, data, len) != SM_OK) return false;
+    sm_window w = {0, 0, header.width, header.height};
+    if (sm_jpeg_start(decoder, info, 8, &w) != SM_OK) return false;
+    sm_strip strip;
+    do {
+        if (sm_jpeg_read(decoder, &strip, info) != SM_OK) return false;
+    } while (strip.rows > 0);
+    sm_jpeg_finish(decoder, info);
+    return true;
+}
+
+static void test_missing_end_marker_is_good(void **state)
+{
+    (void)state;
+    sm_jpeg_decoder *decoder = new_decoder(1000000, 0);
+    for (int form = 0; form < 5; form++) {
+        sample s = {.width = 123,
+                    .height = 77,
+                    .progressive = form == 1,
+                    .arithmetic = form == 2,
+                    .separate = form == 3,
+                    .restart = form == 4 ? 5 : 0};
+        size_t len;
+        uint8_t *data = sample_jpeg(&len, &s);
+        for (size_t missing = 0; missing <= 2; missing++) {
+            sm_picture_info info;
+            assert_true(decodes(decoder, &info, data, len - missing));
+            assert_int_equal(info.warnings, 0);
+            assert_string_equal(info.message, "");
+        }
+        free(data);
+    }
+    sm_jpeg_decoder_free(decoder);
+}
+
+static void test_missing_data_warns(void **state)
+{
+    (void)state;
+    sm_jpeg_decoder *decoder = new_decoder(1000000, 0);
+    for (int form = 0; form < 4; form++) {
+        sample s = {.width = 200,
+                    .height = 150,
+                    .progressive = form == 1,
+                    .separate = form == 2,
+                    .restart = form == 3 ? 5 : 0};
+        size_t len;
+        uint8_t *data = sample_jpeg(&len, &s);
+        size_t scan = sample_find(data, len, 0, 0xda) + 14;
+        for (size_t at = scan; at < len - 4; at += len / 40) {
+            sm_picture_info info;
+            uint8_t *cut = malloc(at); /* of its own, so that a read behind it is found */
+            memcpy(cut, data, at);
+            if (decodes(decoder, &info, cut, at)) {
+                assert_true(info.warnings > 0);
+                assert_non_null(strstr(info.message, "premature end"));
+            } else {
+                assert_int_equal(info.reason, SM_FAIL_CORRUPT);
+            }
+            free(cut);
+        }
+        free(data);
+    }
+    sm_jpeg_decoder_free(decoder);
+}
+
+static void test_missing_scans_warn(void **state)
+{
+    (void)state;
+    sm_jpeg_decoder *decoder = new_decoder(1000000, 0);
+    for (int form = 0; form < 2; form++) {
+        sample s = {.width = 80, .height = 60, .progressive = form == 0, .separate = form == 1};
+        size_t len;
+        uint8_t *data = sample_jpeg(&len, &s);
+        size_t at = sample_find(data, len, 0, 0xda);
+        for (int scan = 1;; scan++) {
+            at = sample_find(data, len, at + 2, form == 0 ? 0xc4 : 0xda);
+            if (at == SIZE_MAX) break;
+            sm_picture_info info;
+            assert_true(decodes(decoder, &info, data, at));
+            assert_int_equal(info.warnings, 1);
+            assert_string_equal(info.message, "premature end of file: scans are missing");
+        }
+        free(data);
+    }
+    sm_jpeg_decoder_free(decoder);
+}
+
+static void test_cut_header_fails(void **state)
+{
+    (void)state;
+    sm_jpeg_decoder *decoder = new_decoder(1000000, 0);
+    sample s = {.width = 80, .height = 60, .orientation = 6};
+    size_t len;
+    uint8_t *data = sample_jpeg(&len, &s);
+    size_t scan = sample_find(data, len, 0, 0xda);
+    for (size_t at = 1; at < scan + 12; at++) {
+        sm_picture_info info;
+        uint8_t *cut = malloc(at);
+        memcpy(cut, data, at);
+        assert_false(decodes(decoder, &info, cut, at));
+        assert_int_equal(info.reason, SM_FAIL_CORRUPT);
+        assert_int_equal(info.stage, SM_STAGE_DECODE);
+        assert_string_equal(info.message, sm_last_error());
+        free(cut);
+    }
+    free(data);
+    sm_jpeg_decoder_free(decoder);
+}
+
+/* The decoder must not help a broken file out with the tables of the one before. */
+static void test_pictures_do_not_mix(void **state)
+{
+    (void)state;
+    sm_jpeg_decoder *decoder = new_decoder(1000000, 0);
+    sample s = {.width = 80, .height = 60};
+    size_t len;
+    uint8_t *data = sample_jpeg(&len, &s);
+    uint8_t *broken = malloc(len);
+    memcpy(broken, data, len);
+    for (size_t at = 0; (at = sample_find(broken, len, at, 0xdb)) != SIZE_MAX;)
+        broken[at + 1] = 0xfe; /* quantisation tables become comments */
+    for (int i = 0; i < 3; i++) {
+        sm_picture_info info;
+        assert_true(decodes(decoder, &info, data, len));
+        assert_false(decodes(decoder, &info, broken, len));
+        assert_int_equal(info.reason, SM_FAIL_CORRUPT);
+    }
+    free(broken);
+    free(data);
+    sm_jpeg_decoder_free(decoder);
+}
+
+/* ---- Limits ---------------------------------------------------------------------------------- */
+
+static void set_size(uint8_t *data, size_t len, uint8_t frame, unsigned width, unsigned height)
+{
+    uint8_t *at = data + sample_find(data, len, 0, frame);
+    at[5] = (uint8_t)(height >> 8);
+    at[6] = (uint8_t)height;
+    at[7] = (uint8_t)(width >> 8);
+    at[8] = (uint8_t)width;
+}
+
+static void test_claimed_sizes_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned width, height;
+        sm_reason reason;
+    } claims[] = {
+        {1000, 1001, SM_FAIL_TOO_MANY_PIXELS},
+        {65500, 65500, SM_FAIL_TOO_MANY_PIXELS},
+        {65535, 65535, SM_FAIL_TOO_MANY_PIXELS},
+        {0, 0, SM_FAIL_CORRUPT},
+        {100, 0, SM_FAIL_CORRUPT},
+        {0, 100, SM_FAIL_CORRUPT},
+        {1000, 1000, SM_REASON_NONE},
+    };
+    sm_jpeg_decoder *decoder = new_decoder(1000000, 0);
+    sample s = {.width = 80, .height = 60};
+    size_t len;
+    uint8_t *data = sample_jpeg(&len, &s);
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        sm_picture_info info;
+        set_size(data, len, 0xc0, claims[i].width, claims[i].height);
+        decodes(decoder, &info, data, len);
+        assert_int_equal(info.reason, claims[i].reason);
+    }
+    free(data);
+    sm_jpeg_decoder_free(decoder);
+}
+
+/* A progressive picture needs all of its coefficients at once, another does not. */
+static void test_memory_is_limited(void **state)
+{
+    (void)state;
+    sm_jpeg_decoder *decoder = new_decoder(10000000, 2000000);
+    for (int progressive = 0; progressive < 2; progressive++) {
+        sample s = {.width = 1000, .height = 1000, .progressive = progressive == 1};
+        size_t len;
+        uint8_t *data = sample_jpeg(&len, &s);
+        sm_picture_info info;
+        decodes(decoder, &info, data, len);
+        assert_int_equal(info.reason, progressive == 1 ? SM_FAIL_OUT_OF_MEMORY : SM_REASON_NONE);
+        free(data);
+    }
+    sm_jpeg_decoder_free(decoder);
+}
+
+static void test_endless_scans_are_refused(void **state)
+{
+    (void)state;
+    sm_jpeg_decoder *decoder = new_decoder(10000000, 0);
+    sample s = {.width = 16, .height = 16, .progressive = true};
+    size_t len, last = 0;
+    uint8_t *data = sample_jpeg(&len, &s);
+    for (size_t at = 0; (at = sample_find(data, len, at + 1, 0xda)) != SIZE_MAX;) last = at;
+    size_t scan = len - 2 - last;
+    uint8_t *bomb = malloc(len + 600 * scan);
+    memcpy(bomb, data, len);
+    for (size_t i = 0; i < 600; i++) memcpy(bomb + len - 2 + i * scan, data + last, scan);
+
+    sm_picture_info info;
+    assert_false(decodes(decoder, &info, bomb, len - 2 + 600 * scan));
+    assert_int_equal(info.reason, SM_FAIL_CORRUPT);
+    assert_string_equal(info.message, "more than 500 scans in a picture of this size");
+    assert_true(decodes(decoder, &info, bomb, len - 2 + 400 * scan));
+    free(bomb);
+    free(data);
+    sm_jpeg_decoder_free(decoder);
+}
+
+static void test_unsupported_kinds_are_told(void **state)
+{
+    (void)state;
+    sm_jpeg_decoder *decoder = new_decoder(10000000, 0);
+    sample s = {.width = 16, .height = 16};
+    size_t len;
+    uint8_t *data = sample_jpeg(&len, &s);
+    size_t frame = sample_find(data, len, 0, 0xc0);
+    sm_picture_info info;
+    data[frame + 4] = 12; /* bits a sample */
+    assert_false(decodes(decoder, &info, data, len));
+    assert_int_equal(info.reason, SM_FAIL_UNSUPPORTED);
+    data[frame + 4] = 8;
+    data[frame + 1] = 0xc3; /* lossless */
+    assert_false(decodes(decoder, &info, data, len));
+    assert_int_equal(info.reason, SM_FAIL_UNSUPPORTED);
+    data[frame + 1] = 0xc0;
+    assert_true(decodes(decoder, &info, data, len));
+    free(data);
+    sm_jpeg_decoder_free(decoder);
+}
+
+/* ---- Colours --------------------------------------------------------------------------------- */
+
+static void test_inks_become_light(void **state)
+{
+    (void)state;
+    sm_jpeg_decoder *decoder = new_decoder(10000000, 0);
+    for (int adobe = 0; adobe < 2; adobe++) {
+        sample s = {.width = 40, .height = 16, .components = 4};
+        size_t len;
+        uint8_t *data = sample_jpeg(&len, &s);
+        if (adobe == 0) data[sample_find(data, len, 0, 0xee) + 1] = 0xed; /* another's segment */
+        uint32_t width, height;
+        long warnings;
+        uint8_t *inks = sample_decode(&width, &height, &warnings, data, len, 8);
+
+        sm_picture_info info = {0};
+        sm_jpeg_header header;
+        sm_strip strip;
+        sm_window w = {0, 0, 40, 16};
+        assert_int_equal(sm_jpeg_open(decoder, &header, &info, data, len), SM_OK);
+        assert_int_equal(sm_jpeg_start(decoder, &info, 8, &w), SM_OK);
+        assert_int_equal(sm_jpeg_read(decoder, &strip, &info), SM_OK);
+        assert_int_equal(strip.rows, 16);
+        for (size_t i = 0; i < 40 * 16; i++) {
+            int flip = adobe == 0 ? 255 : 0;
+            for (size_t c = 0; c < 3; c++)
+                assert_int_equal(strip.pixels[4 * i + c],
+                                 (inks[4 * i + c] ^ flip) * (inks[4 * i + 3] ^ flip) / 255);
+        }
+        sm_jpeg_finish(decoder, &info);
+        free(inks);
+        free(data);
+    }
+    sm_jpeg_decoder_free(decoder);
+}
+
+static void test_orientation_is_read(void **state)
+{
+    (void)state;
+    sm_jpeg_decoder *decoder = new_decoder(10000000, 0);
+    for (int orientation = 0; orientation <= 9; orientation++) {
+        sample s = {.width = 16, .height = 16, .orientation = orientation};
+        size_t len;
+        uint8_t *data = sample_jpeg(&len, &s);
+        sm_picture_info info = {0};
+        sm_jpeg_header header;
+        assert_int_equal(sm_jpeg_open(decoder, &header, &info, data, len), SM_OK);
+        assert_int_equal(header.orientation,
+                         orientation >= 1 && orientation <= 8 ? orientation : 1);
+        sm_jpeg_abandon(decoder);
+        free(data);
+    }
+    sm_jpeg_decoder_free(decoder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_window_is_exact),
         cmocka_unit_test(test_window_is_exact_for_odd_samplings),
         cmocka_unit_test(test_window_of_damaged_picture_is_exact),
+        cmocka_unit_test(test_missing_end_marker_is_good),
+        cmocka_unit_test(test_missing_data_warns),
+        cmocka_unit_test(test_missing_scans_warn),
+        cmocka_unit_test(test_cut_header_fails),
+        cmocka_unit_test(test_pictures_do_not_mix),
+        cmocka_unit_test(test_claimed_sizes_are_refused),
+        cmocka_unit_test(test_memory_is_limited),
+        cmocka_unit_test(test_endless_scans_are_refused),
+        cmocka_unit_test(test_unsupported_kinds_are_told),
+        cmocka_unit_test(test_inks_become_light),
+        cmocka_unit_test(test_orientation_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

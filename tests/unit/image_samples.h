@@ -19,6 +19,7 @@ typedef struct sample {
     bool progressive;
     bool arithmetic;
     bool plain_rgb;  /* no conversion to YCbCr */
+    bool separate;   /* a scan for each component */
     int orientation; /* in an Exif segment; 0: none */
 } sample;
 
@@ -76,6 +77,12 @@ static inline uint8_t *sample_jpeg(size_t *len, const sample *s)
     cinfo.restart_interval = s->restart;
     cinfo.arith_code = s->arithmetic;
     if (s->progressive) jpeg_simple_progression(&cinfo);
+    static const jpeg_scan_info separate[] = {
+        {1, {0}, 0, 63, 0, 0}, {1, {1}, 0, 63, 0, 0}, {1, {2}, 0, 63, 0, 0}};
+    if (s->separate) {
+        cinfo.scan_info = separate;
+        cinfo.num_scans = 3;
+    }
     jpeg_start_compress(&cinfo, TRUE);
     if (s->orientation != 0) sample_exif(&cinfo, s->orientation);
     uint8_t *row = malloc((size_t)s->width * 4);
@@ -96,7 +103,8 @@ static inline void sample_message(j_common_ptr cinfo, int level)
     if (level < 0) cinfo->err->num_warnings++;
 }
 
-/* Decoded whole by libjpeg at eighths / 8 of its size, to 3 bytes a pixel; the caller frees it. */
+/* Decoded whole by libjpeg at eighths / 8 of its size, to 3 bytes a pixel, or 4 when it has as many
+ * components; the caller frees it. */
 static inline uint8_t *sample_decode(uint32_t *width, uint32_t *height, long *warnings,
                                      const uint8_t *data, size_t len, unsigned eighths)
 {
@@ -107,13 +115,13 @@ static inline uint8_t *sample_decode(uint32_t *width, uint32_t *height, long *wa
     jpeg_create_decompress(&cinfo);
     jpeg_mem_src(&cinfo, data, len);
     jpeg_read_header(&cinfo, TRUE);
-    cinfo.out_color_space = JCS_RGB;
+    if (cinfo.num_components < 4) cinfo.out_color_space = JCS_RGB;
     cinfo.scale_num = eighths;
     cinfo.scale_denom = 8;
     jpeg_start_decompress(&cinfo);
     *width = cinfo.output_width;
     *height = cinfo.output_height;
-    size_t stride = (size_t)*width * 3;
+    size_t stride = (size_t)*width * (size_t)cinfo.output_components;
     uint8_t *rgb = malloc(stride * *height);
     while (cinfo.output_scanline < cinfo.output_height) {
         JSAMPROW row = rgb + stride * cinfo.output_scanline;
@@ -123,6 +131,14 @@ static inline uint8_t *sample_decode(uint32_t *width, uint32_t *height, long *wa
     *warnings = errors.num_warnings;
     jpeg_destroy_decompress(&cinfo);
     return rgb;
+}
+
+/* Where a marker stands from the place `from` on; SIZE_MAX: nowhere. */
+static inline size_t sample_find(const uint8_t *data, size_t len, size_t from, uint8_t marker)
+{
+    for (size_t i = from; i + 1 < len; i++)
+        if (data[i] == 0xff && data[i + 1] == marker) return i;
+    return SIZE_MAX;
 }
 
 #endif
