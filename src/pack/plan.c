@@ -91,7 +91,9 @@ static int by_split_and_key(const void *left, const void *right)
     const sm_input *a = left, *b = right;
     if (a->split != b->split) return a->split < b->split ? -1 : 1;
     if (a->key != b->key) return a->key < b->key ? -1 : 1;
-    return strcmp(sorted_text + a->path, sorted_text + b->path);
+    int order = strcmp(sorted_text + a->path, sorted_text + b->path);
+    /* A path listed twice: as they came. */
+    return order != 0 ? order : (a->path > b->path) - (a->path < b->path);
 }
 
 /* Shuffling is sorting by a keyed hash of the path: no state, and the same on every machine. */
@@ -109,18 +111,41 @@ static void put_in_order(sm_plan *plan)
 
 /* ---- Shards */
 
+/* One for each split that has inputs; each further one goes to the split whose shards are largest.
+ */
+static void share_shards(sm_plan *plan)
+{
+    size_t left = plan->options->shards;
+    for (size_t i = 0; i < plan->split_count; i++) {
+        plan->splits[i].shards = plan->splits[i].inputs > 0;
+        left -= left > 0 && plan->splits[i].inputs > 0;
+    }
+    for (; left > 0; left--) {
+        sm_split *largest = NULL;
+        for (size_t i = 0; i < plan->split_count; i++) {
+            sm_split *split = &plan->splits[i];
+            if (split->shards < split->inputs &&
+                (largest == NULL ||
+                 split->inputs * largest->shards > largest->inputs * split->shards))
+                largest = split;
+        }
+        if (largest == NULL) break;
+        largest->shards++;
+    }
+}
+
 /* How many shards each split has. */
 static sm_status count_shards(sm_plan *plan)
 {
     const sm_pack_options *o = plan->options;
-    const double total = (double)plan->inputs->count;
+    if (o->shards > 0) share_shards(plan);
     for (size_t i = 0; i < plan->split_count; i++) {
         sm_split *split = &plan->splits[i];
         double inputs = (double)split->inputs, shards;
-        if (o->images_per_shard > 0)
+        if (o->shards > 0)
+            shards = split->shards;
+        else if (o->images_per_shard > 0)
             shards = ceil(inputs / o->images_per_shard);
-        else if (o->shards > 0)
-            shards = round(o->shards * inputs / total);
         else
             shards = ceil(inputs * plan->sample.bound / (o->max_shard_size_mb * 1e6));
         if (shards > inputs) shards = inputs;
