@@ -1,12 +1,13 @@
 """Bad pictures never end a run, and none is dropped in silence."""
 
 import os
+import signal
 import struct
 
 import pytest
 
-from conftest import (FAILURES, FATAL, OK, EXAMPLES, examples, file_names, lines, need_shared, pack,
-                      refused, run, shards)
+from conftest import (EXAMPLES, FAILURES, FATAL, HANG, OK, crowd, examples, file_names, lines,
+                      need_shared, pack, refused, run, shards, start, wait_until)
 
 
 def a_picture(folder, number=0):
@@ -180,6 +181,23 @@ def test_retry_without_failures_changes_nothing(dst):
     before = [path.read_bytes() for path in shards(dst)]
     assert pack(EXAMPLES, dst, "--retry-failed")["retried"] == 0
     assert [path.read_bytes() for path in shards(dst)] == before
+
+
+def test_files_that_change_or_vanish_meanwhile(tmp_path, dst):
+    src = crowd(tmp_path / "src", 50)
+    *_, changed, vanished = sorted((src / "tulips").iterdir())
+    process = start("pack", src, dst, "--no-shuffle", "--images-per-shard", "40", "--threads", "1")
+    assert wait_until(lambda: shards(dst), process)
+    process.send_signal(signal.SIGSTOP)
+    vanished.unlink()
+    jpeg = changed.read_bytes()
+    changed.unlink()
+    changed.write_bytes(jpeg + b"\0")
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(timeout=HANG) == FAILURES
+    assert {line["path"]: line["reason"] for line in lines(dst / "failures.jsonl")} == {
+        f"tulips/{changed.name}": "changed", f"tulips/{vanished.name}": "not_found"}
+    run("verify", dst)
 
 
 def test_unreadable(flowers, dst):
