@@ -35,7 +35,10 @@ static void on_error(j_common_ptr cinfo)
     if (e->info == NULL)
         e->failure = sm_fail(SM_ERR_MEMORY, "cannot make a JPEG encoder: %s", words);
     else
-        e->failure = sm_picture_fail(e->info, SM_STAGE_ENCODE, SM_FAIL_ENCODE, "%s", words);
+        e->failure = sm_picture_fail(
+            e->info, SM_STAGE_ENCODE,
+            cinfo->err->msg_code == JERR_OUT_OF_MEMORY ? SM_FAIL_OUT_OF_MEMORY : SM_FAIL_ENCODE,
+            "%s", words);
     longjmp(e->escape, 1);
 }
 
