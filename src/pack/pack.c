@@ -24,6 +24,7 @@ static bool lies_in(const char *path, const char *folder)
     /* The nearest part of path that is there. */
     while ((real_path = realpath(*part == '\0' ? "." : part, NULL)) == NULL) {
         char *slash = strrchr(part, '/');
+        if (*part == '\0') break; /* the working folder itself is gone */
         if (slash == NULL)
             *part = '\0';
         else

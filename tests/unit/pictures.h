@@ -37,15 +37,34 @@ static inline void put_jpeg(const char *path, unsigned width, unsigned height, u
     assert_int_equal(fclose(file), 0);
 }
 
-/* count pictures in the class folders a, b and c of folder, which is made; all of the same time, so
- * that two such folders give the same set. */
+/* count pictures in the class folders a, b and c of folder, which is made. */
 static inline void put_pictures(const char *folder, unsigned count)
 {
     static const char classes[] = "abc";
+    char path[4096];
     make_folder(folder);
-    for (unsigned i = 0; i < 3; i++) make_folder(in(folder, "%c", classes[i]));
-    for (unsigned i = 0; i < count; i++)
-        put_jpeg(in(folder, "%c/%03u.jpg", classes[i % 3], i), 20 + i % 9, 30 - i % 9, i);
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%c", folder, classes[i]);
+        make_folder(path);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/%c/%03u.jpg", folder, classes[i % 3], i);
+        put_jpeg(path, 20 + i % 9, 30 - i % 9, i);
+    }
+}
+
+/* Where a test's pictures and sets lie: longer-lived than what in() gives. */
+typedef struct places {
+    char src[512], dst[512], other[512];
+} places;
+
+static inline places places_in(const char *folder)
+{
+    places p;
+    snprintf(p.src, sizeof p.src, "%s/src", folder);
+    snprintf(p.dst, sizeof p.dst, "%s/dst", folder);
+    snprintf(p.other, sizeof p.other, "%s/other", folder);
+    return p;
 }
 
 /* Small pictures of two threads; the rest as by default. */
@@ -78,6 +97,35 @@ static inline sm_pack_summary pack_well(const char *src, const char *dst,
                                         const sm_pack_options *options)
 {
     return pack_expecting(SM_OK, src, dst, options);
+}
+
+static inline void copy_file(const char *from, const char *to)
+{
+    size_t len;
+    char *data = get_bytes(from, &len);
+    put_bytes(to, data, len);
+    free(data);
+}
+
+/* Copies a folder of files and folders. */
+static inline void copy_tree(const char *from, const char *to)
+{
+    make_folder(to);
+    DIR *dir = opendir(from);
+    if (dir == NULL) fail_msg("cannot list '%s'", from);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        char a[4096], b[4096];
+        snprintf(a, sizeof a, "%s/%s", from, entry->d_name);
+        snprintf(b, sizeof b, "%s/%s", to, entry->d_name);
+        struct stat st;
+        assert_int_equal(stat(a, &st), 0);
+        if (S_ISDIR(st.st_mode))
+            copy_tree(a, b);
+        else
+            copy_file(a, b);
+    }
+    closedir(dir);
 }
 
 /* Every entry of one folder, and of those in it, is in the other with the same bytes. */
