@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jerror.h>
 #include <jpeglib.h>
@@ -135,7 +136,7 @@ static void write_rows(struct jpeg_compress_struct *cinfo, const uint8_t *rgb)
         if (count > ROWS_AT_ONCE) count = ROWS_AT_ONCE;
         for (JDIMENSION i = 0; i < count; i++) {
             const uint8_t *row = rgb + stride * (cinfo->next_scanline + i);
-            rows[i] = (JSAMPROW)(uintptr_t)row; /* libjpeg only reads it, but does not say so */
+            memcpy(&rows[i], &row, sizeof row); /* libjpeg only reads it, but does not say so */
         }
         jpeg_write_scanlines(cinfo, rows, count);
     }

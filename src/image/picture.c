@@ -288,7 +288,7 @@ sm_status sm_picture_convert(sm_picture *picture, sm_picture_info *info, sm_buf 
     if (picture->options.encode_format == SM_ENCODE_KEEP)
         return keep_bytes(picture, info, out, data, len);
 
-    const uint8_t *rgb;
+    const uint8_t *rgb = NULL;
     sm_status status = sm_picture_pixels(picture, info, &rgb, data, len);
     if (status != SM_OK) return status;
     uint64_t clock = sm_clock_ns();

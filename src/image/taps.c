@@ -201,14 +201,17 @@ static uint32_t weights_of(double *scratch, uint32_t *begin, const sampling *s, 
 {
     uint32_t end;
     double centre = window(begin, &end, s, i), sum = 0.0;
-    for (uint32_t at = *begin; at < end; at++)
-        sum += scratch[at - *begin] = weight(s, centre, (double)at);
+    uint32_t count = end - *begin;
+    for (uint32_t t = 0; t < count; t++) {
+        scratch[t] = weight(s, centre, (double)(*begin + t));
+        sum += scratch[t];
+    }
     if (!(sum > 0.0)) { /* between samples that are all past an end: the nearest one */
         scratch[0] = 1.0;
         return 1;
     }
-    for (uint32_t t = 0; t < end - *begin; t++) scratch[t] /= sum;
-    return end - *begin;
+    for (uint32_t t = 0; t < count; t++) scratch[t] /= sum;
+    return count;
 }
 
 /* The weights of all outputs before they are rounded, and what decides the form of the table. */

@@ -36,19 +36,40 @@ typedef struct totals {
     unsigned long pictures, bytes;
 } totals;
 
+static _Noreturn void refuse(const char *what)
+{
+    fprintf(stderr, "dump_pixels: cannot understand '%s'\n%s", what, usage);
+    exit(2);
+}
+
 static int choice(const char *value, const char *const *words, int count)
 {
     for (int i = 0; i < count; i++)
-        if (value != NULL && strcmp(value, words[i]) == 0) return i;
-    fprintf(stderr, "dump_pixels: cannot understand '%s'\n%s", value == NULL ? "" : value, usage);
-    exit(2);
+        if (strcmp(value, words[i]) == 0) return i;
+    refuse(value);
+}
+
+/* The number that value begins with; *end then stands behind it. */
+static unsigned long long number(const char *value, char **end)
+{
+    unsigned long long got = strtoull(value, end, 10);
+    if (*end == value) refuse(value);
+    return got;
+}
+
+static unsigned long long whole_number(const char *value)
+{
+    char *end;
+    unsigned long long got = number(value, &end);
+    if (*end != '\0') refuse(value);
+    return got;
 }
 
 static void set_size(sm_picture_options *o, const char *value)
 {
-    int got = sscanf(value, "%ux%u", &o->width, &o->height);
-    if (got == 1) o->height = o->width;
-    if (got < 1) choice(value, NULL, 0);
+    char *end;
+    o->width = o->height = (uint32_t)number(value, &end);
+    if (*end == 'x') o->height = (uint32_t)whole_number(end + 1);
 }
 
 /* Returns whether the option took the value behind it. */
@@ -68,7 +89,7 @@ static bool set_option(settings *s, const char *name, const char *value)
         if (i == 2) s->encode = true;
         return false;
     }
-    if (value == NULL) choice(name, NULL, 0);
+    if (value == NULL) refuse(name);
     if (strcmp(name, "--image-size") == 0)
         set_size(o, value);
     else if (strcmp(name, "--resize-mode") == 0)
@@ -80,17 +101,17 @@ static bool set_option(settings *s, const char *name, const char *value)
     else if (strcmp(name, "--chroma") == 0)
         o->chroma = (sm_chroma)choice(value, chromas, 3);
     else if (strcmp(name, "--quality") == 0)
-        o->encode_quality = atoi(value);
+        o->encode_quality = (int)whole_number(value);
     else if (strcmp(name, "--max-pixels") == 0)
-        o->max_pixels = strtoull(value, NULL, 10);
+        o->max_pixels = whole_number(value);
     else if (strcmp(name, "--max-memory") == 0)
-        o->max_memory = strtoull(value, NULL, 10);
+        o->max_memory = whole_number(value);
     else if (strcmp(name, "--raw") == 0)
         s->raw = value;
     else if (strcmp(name, "--time") == 0)
-        s->times = atol(value);
+        s->times = (long)whole_number(value);
     else
-        choice(name, NULL, 0);
+        refuse(name);
     return true;
 }
 
