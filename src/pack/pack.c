@@ -115,13 +115,13 @@ static sm_status adopt(sm_set *set, const sm_plan *plan, const char *dst)
         return sm_set_settle(set);
     } else if (status == SM_OK && !overwrite && old.complete) {
         status = refuse_inputs(&old, &now);
-    } else if (status == SM_OK || overwrite) {
-        /* An unreadable plan.json is overwritten when asked for; its files then stay. */
-        if (status == SM_OK)
-            status = sm_set_remove(&old, overwrite ? NULL : &now);
-        else
-            status = SM_OK;
+    } else if (status == SM_OK) {
+        status = sm_set_settle(&old); /* so that every file has the name it goes by */
+        if (status == SM_OK) status = sm_set_remove(&old, overwrite ? NULL : &now);
         if (status == SM_OK) status = sm_set_write(&now);
+    } else if (overwrite) {
+        /* An unreadable plan.json is overwritten when asked for; its files then stay. */
+        status = sm_set_write(&now);
     }
     sm_set_free(&old);
     if (status != SM_OK) {

@@ -110,18 +110,7 @@ static sm_status for_each_result(publishing *p, result_fn *fn, bool retried_only
 static sm_status add_recovered(publishing *p, const sm_result *result, size_t split, bool retried)
 {
     (void)split, (void)retried;
-    size_t i;
-    json_t *entry;
-    json_array_foreach(result->recovered, i, entry)
-    {
-        uint32_t number;
-        sm_buf_clear(&p->line);
-        sm_status status = sm_json_get_path(&p->line, entry, "path");
-        if (status == SM_OK)
-            status = sm_names_add(&p->recovered, &number, (const char *)p->line.data);
-        if (status != SM_OK) return status;
-    }
-    return SM_OK;
+    return sm_result_recovered(&p->recovered, result);
 }
 
 /* ---- What was found and is no input */

@@ -45,6 +45,21 @@ sm_status sm_result_describe(json_t **object, const sm_plan *plan, const sm_inpu
     return SM_OK;
 }
 
+sm_status sm_result_recovered(sm_names *names, const sm_result *result)
+{
+    sm_buf path;
+    sm_buf_init(&path, PATH_LIMIT);
+    sm_status status = SM_OK;
+    for (size_t i = 0; status == SM_OK && i < json_array_size(result->recovered); i++) {
+        uint32_t number;
+        sm_buf_clear(&path);
+        status = sm_json_get_path(&path, json_array_get(result->recovered, i), "path");
+        if (status == SM_OK) status = sm_names_add(names, &number, (const char *)path.data);
+    }
+    sm_buf_free(&path);
+    return status;
+}
+
 static sm_status result_path(sm_buf *path, const char *dst, const char *file)
 {
     sm_buf_init(path, PATH_LIMIT);

@@ -7,6 +7,7 @@
 #define SM_PACK_RESULT_H
 
 #include "core/json.h"
+#include "pack/names.h"
 #include "pack/plan.h"
 
 typedef struct sm_result {
@@ -29,6 +30,9 @@ void sm_result_free(sm_result *result);
 sm_status sm_result_describe(json_t **object, const sm_plan *plan, const sm_input *input);
 
 sm_status sm_result_write(const sm_result *result, const char *dst);
+
+/* Adds the paths that result lists as recovered to names. */
+sm_status sm_result_recovered(sm_names *names, const sm_result *result);
 
 /* SM_ERR_NOT_FOUND, or SM_ERR_CORRUPT when the file is none of ours. */
 sm_status sm_result_read(sm_result *result, const char *dst, const char *file);

@@ -10,8 +10,33 @@
 
 enum { PATH_LIMIT = 1 << 16, LINE_LIMIT = 1 << 20 };
 
-/* The paths of failures.jsonl that got as far as being read. */
-static sm_status read_failed(sm_names *failed, const sm_set *set)
+/* Every shard must be there; recovered is what the additional ones hold. */
+static sm_status read_recovered(sm_names *recovered, const sm_set *set)
+{
+    char name[SM_SHARD_NAME_MAX];
+    for (size_t i = 0; i < set->split_count; i++) {
+        const sm_set_split *split = &set->splits[i];
+        for (uint32_t k = 0; k < split->shards + split->retried; k++) {
+            sm_result result;
+            sm_status status = sm_set_shard_name(name, set, i, k);
+            if (status == SM_OK && !sm_set_has_whole(set, name, NULL))
+                status = sm_fail(SM_ERR_NOT_FOUND,
+                                 "'%s' is not finished, '%s' is missing or damaged: pack without "
+                                 "--retry-failed first",
+                                 set->dst, name);
+            if (status == SM_OK) status = sm_result_read(&result, set->dst, name);
+            if (status != SM_OK) return status;
+            status = sm_result_recovered(recovered, &result);
+            sm_result_free(&result);
+            if (status != SM_OK) return status;
+        }
+    }
+    return SM_OK;
+}
+
+/* The paths of failures.jsonl that got as far as being read, without those that were recovered: a
+ * retry that was cut off may have left the list of before it. */
+static sm_status read_failed(sm_names *failed, const sm_set *set, const sm_names *recovered)
 {
     sm_lines *lines = NULL;
     sm_buf path, line;
@@ -31,7 +56,8 @@ static sm_status read_failed(sm_names *failed, const sm_set *set)
         sm_buf_clear(&path);
         status = sm_json_get_path(&path, object, "path");
         uint32_t number;
-        if (status == SM_OK && (stage == NULL || strcmp(stage, "list") != 0))
+        if (status == SM_OK && (stage == NULL || strcmp(stage, "list") != 0) &&
+            sm_names_find(recovered, (const char *)path.data) == SM_NO_NAME)
             status = sm_names_add(failed, &number, (const char *)path.data);
         if (status != SM_OK) sm_fail_prefix(status, "'failures.jsonl' of '%s'", set->dst);
         json_decref(object);
@@ -125,8 +151,9 @@ static sm_status retry(sm_set *set, const sm_plan *plan, sm_run *run, sm_pack_su
 
 sm_status sm_retry(const sm_plan *plan, const char *dst, sm_run *run, sm_pack_summary *summary)
 {
-    sm_names failed;
+    sm_names failed, recovered;
     sm_names_init(&failed);
+    sm_names_init(&recovered);
     sm_set set = {0};
     sm_status status = sm_set_load(&set, dst);
     if (status == SM_ERR_NOT_FOUND)
@@ -134,7 +161,8 @@ sm_status sm_retry(const sm_plan *plan, const char *dst, sm_run *run, sm_pack_su
             sm_fail(status, "'%s' holds no set: --retry-failed works on one that was packed", dst);
     if (status == SM_OK) status = check_set(&set, plan);
     if (status == SM_OK) status = sm_set_settle(&set);
-    if (status == SM_OK) status = read_failed(&failed, &set);
+    if (status == SM_OK) status = read_recovered(&recovered, &set);
+    if (status == SM_OK) status = read_failed(&failed, &set, &recovered);
     if (status == SM_OK) {
         for (size_t i = 0; i < set.split_count; i++)
             summary->shards_kept += set.splits[i].shards + set.splits[i].retried;
@@ -147,5 +175,6 @@ sm_status sm_retry(const sm_plan *plan, const char *dst, sm_run *run, sm_pack_su
     if (status == SM_OK) status = sm_set_publish(&set, plan, summary);
     sm_set_free(&set);
     sm_names_free(&failed);
+    sm_names_free(&recovered);
     return status;
 }
