@@ -274,7 +274,10 @@ static sm_status add_set(checking *c, const char *dst)
     sm_status status = sm_set_load(&set, dst);
     if (status == SM_ERR_NOT_FOUND)
         status = sm_fail(status, "'%s' holds no set: there is no plan.json", dst);
-    if (status == SM_OK) {
+    if (status == SM_ERR_CORRUPT) {
+        report(c, dst, UINT64_MAX, sm_last_error());
+        status = SM_OK;
+    } else if (status == SM_OK) {
         if (!set.complete)
             report(c, dst, UINT64_MAX, "the set is not finished: there is no _SUCCESS");
         json_t *info = load_info(c, &set);
