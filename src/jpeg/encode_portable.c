@@ -1,0 +1,155 @@
+/* The encoder's inner loops in plain C: the reference for all others. */
+#include "jpeg/encode_tokens.h"
+
+#include <stdlib.h>
+
+/* ---- Colour and chroma ----------------------------------------------------------------------- */
+
+/*
+ * ITU-R BT.601 as JFIF has it, in 16-bit fixed point as libjpeg rounds it: halves go up for luma
+ * and down for chroma. The level shift takes away the 128 that chroma would have, and 128 from
+ * luma.
+ */
+enum { HALF = 1 << 15, LEVEL = 128 << 16 };
+
+static void convert(int8_t *y, int8_t *cb, int8_t *cr, const uint8_t *rgb, size_t groups)
+{
+    for (size_t i = 0; i < groups * SMJ_GROUP; i++, rgb += 3) {
+        const int32_t r = rgb[0], g = rgb[1], b = rgb[2];
+        y[i] = (int8_t)((19595 * r + 38470 * g + 7471 * b + HALF - LEVEL) >> 16);
+        if (cb == NULL) continue;
+        cb[i] = (int8_t)((-11059 * r - 21709 * g + 32768 * b + HALF - 1) >> 16);
+        cr[i] = (int8_t)((32768 * r - 27439 * g - 5329 * b + HALF - 1) >> 16);
+    }
+}
+
+/* The mean, rounded down and up in turn (libjpeg's way not to drift to one side). */
+static void halve_x(int8_t *to, const int8_t *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int odd = (int)(i & 1);
+        to[i] = (int8_t)((from[2 * i] + from[2 * i + 1] + odd) >> 1);
+    }
+}
+
+static void halve_xy(int8_t *to, const int8_t *upper, const int8_t *lower, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int odd = (int)(i & 1);
+        int sum = upper[2 * i] + upper[2 * i + 1] + lower[2 * i] + lower[2 * i + 1];
+        to[i] = (int8_t)((sum + 1 + odd) >> 2);
+    }
+}
+
+/* ---- Forward DCT ----------------------------------------------------------------------------- */
+
+/*
+ * Loeffler, Ligtenberg and Moschytz's DCT of eight points with 11 multiplications (ICASSP 1989), in
+ * 13-bit fixed point: the arithmetic of libjpeg's JDCT_ISLOW, rounding included. A block comes out
+ * 8 times as large as T.81's A.3.3 has it. Between the passes, values keep PASS_BITS more bits.
+ */
+enum { FIXED_BITS = 13, PASS_BITS = 2 };
+
+#define FIXED(x) ((int32_t)((x) * (1 << FIXED_BITS) + 0.5))
+
+static int32_t drop(int32_t value, int bits)
+{
+    return (value + (1 << (bits - 1))) >> bits;
+}
+
+/* Eight values, step apart, in place. Products lose product_shift bits. */
+static void dct_1d(int32_t *v, int step, int product_shift, int first)
+{
+    const int32_t sum0 = v[0] + v[7 * step], dif0 = v[0] - v[7 * step];
+    const int32_t sum1 = v[step] + v[6 * step], dif1 = v[step] - v[6 * step];
+    const int32_t sum2 = v[2 * step] + v[5 * step], dif2 = v[2 * step] - v[5 * step];
+    const int32_t sum3 = v[3 * step] + v[4 * step], dif3 = v[3 * step] - v[4 * step];
+
+    const int32_t even0 = sum0 + sum3, even3 = sum0 - sum3;
+    const int32_t even1 = sum1 + sum2, even2 = sum1 - sum2;
+    v[0] = first ? (even0 + even1) * (1 << PASS_BITS) : drop(even0 + even1, PASS_BITS);
+    v[4 * step] = first ? (even0 - even1) * (1 << PASS_BITS) : drop(even0 - even1, PASS_BITS);
+    const int32_t turn = (even2 + even3) * FIXED(0.541196100);
+    v[2 * step] = drop(turn + even3 * FIXED(0.765366865), product_shift);
+    v[6 * step] = drop(turn - even2 * FIXED(1.847759065), product_shift);
+
+    const int32_t both = (dif3 + dif1 + dif2 + dif0) * FIXED(1.175875602);
+    const int32_t z1 = (dif3 + dif0) * FIXED(0.899976223);
+    const int32_t z2 = (dif2 + dif1) * FIXED(2.562915447);
+    const int32_t z3 = both - (dif3 + dif1) * FIXED(1.961570560);
+    const int32_t z4 = both - (dif2 + dif0) * FIXED(0.390180644);
+    v[7 * step] = drop(dif3 * FIXED(0.298631336) - z1 + z3, product_shift);
+    v[5 * step] = drop(dif2 * FIXED(2.053119869) - z2 + z4, product_shift);
+    v[3 * step] = drop(dif1 * FIXED(3.072711026) - z2 + z3, product_shift);
+    v[step] = drop(dif0 * FIXED(1.501321110) - z1 + z4, product_shift);
+}
+
+static void dct_2d(int32_t block[SMJ_BLOCK])
+{
+    for (int row = 0; row < 8; row++) dct_1d(block + 8 * row, 1, FIXED_BITS - PASS_BITS, 1);
+    for (int col = 0; col < 8; col++) dct_1d(block + col, 8, FIXED_BITS + PASS_BITS, 0);
+}
+
+static int16_t divide(int32_t value, const smj_quantiser *q, int place)
+{
+    uint32_t quotient = (uint32_t)abs(value) + q->half[place];
+    quotient = quotient * q->reciprocal[place] >> 16;
+    quotient = quotient * q->scale[place] >> 16;
+    return (int16_t)(value < 0 ? -(int32_t)quotient : (int32_t)quotient);
+}
+
+static uint64_t transform_one(int16_t *coefs, const int8_t *from, size_t stride,
+                              const smj_quantiser *quantiser, const smj_constants *constants)
+{
+    int32_t block[SMJ_BLOCK];
+    for (size_t y = 0; y < 8; y++)
+        for (size_t x = 0; x < 8; x++) block[8 * y + x] = from[y * stride + x];
+    dct_2d(block);
+    for (int i = 0; i < SMJ_BLOCK; i++) {
+        int place = i / 8 * SMJ_PAIR_ROW + i % 8;
+        coefs[place] = divide(block[i], quantiser, place);
+    }
+    uint64_t nonzero = 0;
+    for (int k = 0; k < SMJ_BLOCK; k++)
+        nonzero |= (uint64_t)(coefs[constants->places[k]] != 0) << k;
+    return nonzero;
+}
+
+static void transform(smj_blocks *to, size_t first, size_t pairs, const int8_t *from, size_t stride,
+                      const smj_quantiser *quantiser, const smj_constants *constants)
+{
+    for (size_t i = first; i < first + 2 * pairs; i++, from += 8)
+        to->nonzero[i] = transform_one(smj_block_coefs(to, i), from, stride, quantiser, constants);
+}
+
+/* ---- Tokens and bits ------------------------------------------------------------------------- */
+
+static uint32_t *tokens(uint32_t *to, smj_counts *counts, int predicted[SMJ_COMPONENTS],
+                        smj_blocks blocks[SMJ_COMPONENTS], size_t mcus, const smj_layout *layout,
+                        const smj_constants *constants)
+{
+    return smj_mcu_tokens(to, counts, predicted, blocks, mcus, layout, constants);
+}
+
+static uint8_t *pack(uint8_t *to, smj_bits *bits, const uint32_t *from, size_t count,
+                     const uint32_t codes[SMJ_SYMBOL_IDS])
+{
+    return smj_pack_tokens(to, bits, from, count, codes);
+}
+
+static uint8_t *stuff(uint8_t *to, const uint8_t *from, size_t count)
+{
+    while (count > 0) {
+        const uint8_t *found = memchr(from, 0xff, count);
+        const size_t plain = found == NULL ? count : (size_t)(found - from) + 1;
+        memcpy(to, from, plain);
+        to += plain;
+        from += plain;
+        count -= plain;
+        if (found != NULL) *to++ = 0;
+    }
+    return to;
+}
+
+const smj_kernels smj_kernels_portable = {"portable", convert, halve_x, halve_xy,
+                                          transform,  tokens,  pack,    stuff};
