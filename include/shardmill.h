@@ -89,8 +89,8 @@ typedef enum sm_filter {
     SM_FILTER_BILINEAR
 } sm_filter;
 
-/* fast: JPEG decoded at the smallest power-of-two DCT scale at least twice the target. exact:
- * whole. */
+/* fast: JPEG decoded at the smallest power-of-two DCT scale at least twice the target, but whole
+ * with SM_FILTER_BILINEAR, whose two taps need the picture itself. exact: whole. */
 typedef enum sm_decode { SM_DECODE_FAST, SM_DECODE_EXACT } sm_decode;
 
 typedef enum sm_chroma { SM_CHROMA_444, SM_CHROMA_422, SM_CHROMA_420 } sm_chroma;

@@ -121,7 +121,8 @@ static const option_row rows[] = {
            "triangle: antialiased, as Pillow's BILINEAR and tf.image.resize(antialias=True); "
            "bilinear: as tf.image.resize by default, which aliases"),
     CHOICE("decode", picture.decode, SM_CHOICE_DECODE,
-           "fast: decode JPEG at the smallest scale at least twice the size wanted; exact: whole"),
+           "fast: decode JPEG at the smallest scale at least twice the size wanted (whole with "
+           "--filter bilinear); exact: whole"),
     CHOICE("encode-format", picture.encode_format, SM_CHOICE_ENCODE_FORMAT,
            "keep, with --resize-mode no: the files' own bytes, untouched"),
     NUMBER("encode-quality", OPTION_INT, picture.encode_quality, 1, 100, "JPEG quality (95)"),

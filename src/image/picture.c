@@ -154,10 +154,13 @@ static sm_status check_outcome(const sm_picture *p, const sm_geometry *g, sm_pic
     return SM_OK;
 }
 
-/* The smallest scale of the decoder that still leaves twice the target. */
-static unsigned decode_scale(const sm_geometry *g, sm_decode decode)
+/* The smallest scale of the decoder that still leaves twice the target. Two taps of a picture
+ * scaled down are not those of the picture itself (35 dB apart on photographs), so bilinear gets it
+ * whole. */
+static unsigned decode_scale(const sm_geometry *g, const sm_picture_options *options)
 {
-    unsigned eighths = decode == SM_DECODE_EXACT ? 8 : 1;
+    bool whole = options->decode == SM_DECODE_EXACT || options->filter == SM_FILTER_BILINEAR;
+    unsigned eighths = whole ? 8 : 1;
     while (eighths < 8 && ((uint64_t)g->source_width * eighths < (uint64_t)g->resized_width * 16 ||
                            (uint64_t)g->source_height * eighths < (uint64_t)g->resized_height * 16))
         eighths *= 2;
@@ -183,7 +186,7 @@ static sm_status take_pixels(pixels *to, sm_picture_info *info, uint32_t width, 
 static sm_status fill_cut(sm_picture *p, const sm_geometry *g, sm_picture_info *info)
 {
     uint64_t clock = sm_clock_ns();
-    unsigned eighths = decode_scale(g, p->options.decode);
+    unsigned eighths = decode_scale(g, &p->options);
     sm_window window;
     sm_status status = sm_resizer_begin(p->resizer, &window, g, p->options.filter, eighths,
                                         p->cut.data, (size_t)g->cut_width * PIXEL_SIZE);
