@@ -1,11 +1,12 @@
 """Real TensorFlow, and TensorFlow Datasets, read what is packed: every record, label and count."""
 
 import re
+import textwrap
 from collections import Counter
 
 import pytest
 
-from conftest import CLASSES, EXAMPLES, OK, pack, read_tfrecord, shards
+from conftest import CLASSES, EXAMPLES, OK, ROOT, pack, read_tfrecord, shards
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 tfds = pytest.importorskip("tensorflow_datasets", reason="TensorFlow Datasets is not installed")
@@ -144,3 +145,22 @@ def test_a_retried_set_is_read(flowers, dst):
     assert builder.info.splits["train"].num_examples == 60
     names = {example["file_name"].decode() for example in tfds.as_numpy(builder.as_dataset(split="train"))}
     assert names == sources()
+
+
+def test_the_readmes_code_runs(flowers, tmp_path, monkeypatch):
+    pack(flowers, tmp_path / "packed", "--split", "train=0.8,val=0.2")
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    class Model:
+        def fit(self, batches):
+            seen.append([image.shape for image, label in batches])
+
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", (ROOT / "README.md").read_text(), re.MULTILINE)
+    programs = [textwrap.dedent(block) for block in blocks if "import tensorflow" in block]
+    assert len(programs) == 2
+    for program in programs:
+        names = {"model": Model()}
+        exec(program, names)
+        assert next(iter(names["train"]))[0].shape == (32, 192, 192, 3)
+    assert seen
