@@ -37,7 +37,7 @@ from conftest import (EXAMPLES, FAILURES, FATAL, HANG, OK, ROOT, SHARDMILL, USAG
     (["pack", "a", "b", "--split", "train=0.9,val=0.2"], "1.1"),
     (["pack", "a", "b", "--split", "train"], "train"),
     (["pack", "a", "b", "--name", "my set"], "my set"),
-    (["pack", "a", "b", "--dataset-version", "1"], "1.0.0"),
+    (["pack", "a", "b", "--version", "1"], "1.0.0"),
     (["pack", "a", "b", "--max-failures", "many"], "--max-failures"),
     (["pack", "a", "b", "--memory", "12Q"], "--memory"),
     (["pack", "a", "b", "--quiet=yes"], "--quiet"),
@@ -73,7 +73,7 @@ def test_pack_help_teaches_by_example():
                    "--filter", "--decode", "--encode-quality", "--chroma", "--no-orient",
                    "--encode-format", "--schema", "--shards", "--max-shard-size-mb",
                    "--images-per-shard", "--split", "--shuffle", "--no-shuffle", "--name",
-                   "--dataset-version", "--compression", "--strict", "--max-failures",
+                   "--version", "--compression", "--strict", "--max-failures",
                    "--retry-failed", "--overwrite", "--dry-run", "--threads", "--memory",
                    "--max-pixels", "--log-format", "--quiet"):
         assert option in text, f"{option} is not in the help"

@@ -52,7 +52,7 @@ def test_tensorflow_reads_every_record(dst, compression):
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 def test_tfds_reads_the_set(dst, compression):
     summary = pack(EXAMPLES, dst, "--shards", "5", "--split", "train=0.7,val=0.3", "--name", "blumen",
-                   "--dataset-version", "2.1.0", "--compression", compression)
+                   "--version", "2.1.0", "--compression", compression)
     builder = tfds.builder_from_directory(str(dst))
     info = builder.info
     assert (info.name, str(info.version)) == ("blumen", "2.1.0")

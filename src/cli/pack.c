@@ -151,7 +151,7 @@ static const option_row rows[] = {
     CHOICE("compression", compression, SM_CHOICE_COMPRESSION,
            "gzip: for tf.data.TFRecordDataset(…, compression_type=\"GZIP\"); TFDS cannot read it"),
     TEXT("name", name, "NAME", "of the set (SRC's last component)"),
-    TEXT("dataset-version", version, "V", "of the set (1.0.0)"),
+    TEXT("version", version, "V", "of the set (1.0.0)"),
     HEADING("How it is done"),
     {.name = "dry-run",
      .letter = 'n',

@@ -162,7 +162,7 @@ static sm_status set_set(json_t *object, const sm_pack_options *o, const char *n
 {
     const char *order = o->shuffle ? NULL : "no";
     sm_status status = set_text(object, "name", name);
-    if (status == SM_OK) status = set_text(object, "dataset-version", o->version);
+    if (status == SM_OK) status = set_text(object, "version", o->version);
     if (status == SM_OK)
         status = set_text(object, "schema", sm_choice_name(SM_CHOICE_SCHEMA, (int)o->schema));
     if (status == SM_OK)
