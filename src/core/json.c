@@ -116,14 +116,30 @@ sm_status sm_json_get_path(sm_buf *buf, const json_t *object, const char *key)
     return status;
 }
 
+typedef struct dumping {
+    sm_buf *buf;
+    sm_status status; /* the first failure: jansson goes on behind one in a key */
+} dumping;
+
+static int append_part(const char *text, size_t len, void *user)
+{
+    dumping *to = user;
+    if (to->status == SM_OK) to->status = sm_buf_append(to->buf, text, len);
+    return to->status == SM_OK ? 0 : -1;
+}
+
 sm_status sm_json_append(sm_buf *buf, const json_t *value, bool indented)
 {
+    const size_t begin = buf->len;
     size_t flags = indented ? JSON_INDENT(2) : JSON_COMPACT;
-    char *text = json_dumps(value, flags | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY);
-    if (text == NULL) return sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON");
-    sm_status status = sm_buf_append_str(buf, text);
+    dumping to = {.buf = buf};
+    int failed =
+        json_dump_callback(value, append_part, &to, flags | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY);
+    sm_status status = to.status;
+    if (status == SM_OK && failed != 0)
+        status = sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON");
     if (status == SM_OK) status = sm_buf_append_str(buf, "\n");
-    free(text);
+    if (status != SM_OK) buf->len = begin;
     return status;
 }
 

@@ -120,7 +120,7 @@ static sm_status take_array(json_t **array, const json_t *object, const char *ke
 static sm_status take_fields(sm_result *result, const json_t *object)
 {
     const char *fingerprint = json_string_value(json_object_get(object, "fingerprint"));
-    if (fingerprint == NULL || strlen(fingerprint) >= sizeof result->fingerprint)
+    if (fingerprint == NULL || strlen(fingerprint) != SM_FINGERPRINT_SIZE - 1)
         return sm_fail(SM_ERR_CORRUPT, "there is no fingerprint");
     memcpy(result->fingerprint, fingerprint, strlen(fingerprint) + 1);
     sm_status status = sm_json_get_u64(&result->inputs, object, "inputs");

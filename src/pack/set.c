@@ -46,6 +46,15 @@ static sm_status take_text(char *text, size_t cap, const json_t *object, const c
     return SM_OK;
 }
 
+static sm_status take_fingerprint(char fingerprint[SM_FINGERPRINT_SIZE], const json_t *object,
+                                  const char *key)
+{
+    sm_status status = take_text(fingerprint, SM_FINGERPRINT_SIZE, object, key);
+    if (status == SM_OK && strlen(fingerprint) != SM_FINGERPRINT_SIZE - 1)
+        status = sm_fail(SM_ERR_CORRUPT, "'%s' is no fingerprint", key);
+    return status;
+}
+
 static sm_status take_splits(sm_set *set, const json_t *object)
 {
     const json_t *list = json_object_get(object, "splits");
@@ -80,9 +89,8 @@ static sm_status take_set(sm_set *set, const json_t *object)
     if (status == SM_OK) status = take_text(set->name, sizeof set->name, options, "name");
     if (status == SM_OK)
         status = take_text(compression, sizeof compression, options, "compression");
-    if (status == SM_OK)
-        status = take_text(set->fingerprint, SM_FINGERPRINT_SIZE, object, "fingerprint");
-    if (status == SM_OK) status = take_text(set->classes, SM_FINGERPRINT_SIZE, object, "classes");
+    if (status == SM_OK) status = take_fingerprint(set->fingerprint, object, "fingerprint");
+    if (status == SM_OK) status = take_fingerprint(set->classes, object, "classes");
     if (status == SM_OK) status = sm_json_get_u64(&set->inputs, object, "inputs");
     if (status == SM_OK && !sm_tfds_is_name(set->name))
         status = sm_fail(SM_ERR_CORRUPT, "the set's name makes no sense");

@@ -4,8 +4,9 @@
 #include "pictures.h"
 
 static const char *const plain =
-    "{\"format\": 1, \"made_by\": \"shardmill\", \"fingerprint\": \"ab\", "
-    "\"classes\": \"cd\", \"inputs\": 5, "
+    "{\"format\": 1, \"made_by\": \"shardmill\", \"fingerprint\": "
+    "\"0123456789abcdef0123456789abcdef\", "
+    "\"classes\": \"fedcba9876543210fedcba9876543210\", \"inputs\": 5, "
     "\"options\": {\"name\": \"set\", \"compression\": \"gzip\"}, "
     "\"splits\": [{\"name\": \"train\", \"shards\": 3, "
     "\"retry_shards\": 1}]}";
@@ -18,8 +19,8 @@ static void reads_a_plan(void **state)
     put_text(in(*state, "plan.json"), plain);
     assert_int_equal(sm_set_load(&set, *state), SM_OK);
     assert_string_equal(set.name, "set");
-    assert_string_equal(set.fingerprint, "ab");
-    assert_string_equal(set.classes, "cd");
+    assert_string_equal(set.fingerprint, "0123456789abcdef0123456789abcdef");
+    assert_string_equal(set.classes, "fedcba9876543210fedcba9876543210");
     assert_int_equal(set.compression, SM_COMPRESSION_GZIP);
     assert_int_equal(set.inputs, 5);
     assert_int_equal(set.split_count, 1);
@@ -89,9 +90,12 @@ static void refuses_a_plan_with_one_thing_wrong(void **state)
     } rows[] = {
         {"1, \"made", "2, \"made"},
         {"\"format\"", "\"f\""},
-        {"\"ab\"", "5"},
-        {"\"ab\"", "\"0123456789abcdef0123456789abcdef0\""}, /* one too long */
-        {"\"cd\"", "null"},
+        {"\"0123456789abcdef0123456789abcdef\"", "5"},
+        {"\"0123456789abcdef0123456789abcdef\"",
+         "\"0123456789abcdef0123456789abcde\""}, /* one too short */
+        {"\"0123456789abcdef0123456789abcdef\"",
+         "\"0123456789abcdef0123456789abcdef0\""}, /* one too long */
+        {"\"fedcba9876543210fedcba9876543210\"", "null"},
         {"\"inputs\": 5", "\"inputs\": -5"},
         {"\"inputs\": 5", "\"inputs\": 5.5"},
         {"{\"name\": \"set\"", "{\"name\": \"../../etc\""},
