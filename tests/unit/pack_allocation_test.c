@@ -16,6 +16,7 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 char *__wrap_strdup(const char *text);
+int __wrap_fsync(int fd);
 
 /* Counts down with each allocation; at 1 it fails, once or, when for_good, from there on. */
 static atomic_long countdown;
@@ -45,6 +46,13 @@ void *__wrap_realloc(void *old, size_t size)
 char *__wrap_strdup(const char *text)
 {
     return fails() ? NULL : __real_strdup(text);
+}
+
+/* What is tried here is not the disk: without waiting for it, ten times faster. */
+int __wrap_fsync(int fd)
+{
+    (void)fd;
+    return 0;
 }
 
 enum { PICTURES = 3, NEVER = 1 << 30 };

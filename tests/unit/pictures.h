@@ -99,6 +99,13 @@ static inline sm_pack_summary pack_well(const char *src, const char *dst,
     return pack_expecting(SM_OK, src, dst, options);
 }
 
+enum { LONGEST_PATH = 4096 };
+
+static inline void join_path(char path[LONGEST_PATH], const char *folder, const char *name)
+{
+    assert_true(snprintf(path, LONGEST_PATH, "%s/%s", folder, name) < LONGEST_PATH);
+}
+
 static inline void copy_file(const char *from, const char *to)
 {
     size_t len;
@@ -115,9 +122,9 @@ static inline void copy_tree(const char *from, const char *to)
     if (dir == NULL) fail_msg("cannot list '%s'", from);
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        char a[4096], b[4096];
-        snprintf(a, sizeof a, "%s/%s", from, entry->d_name);
-        snprintf(b, sizeof b, "%s/%s", to, entry->d_name);
+        char a[LONGEST_PATH], b[LONGEST_PATH];
+        join_path(a, from, entry->d_name);
+        join_path(b, to, entry->d_name);
         struct stat st;
         assert_int_equal(stat(a, &st), 0);
         if (S_ISDIR(st.st_mode))
@@ -135,9 +142,9 @@ static inline void expect_same_one_way(const char *left, const char *right)
     if (dir == NULL) fail_msg("cannot list '%s'", left);
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        char a[4096], b[4096];
-        snprintf(a, sizeof a, "%s/%s", left, entry->d_name);
-        snprintf(b, sizeof b, "%s/%s", right, entry->d_name);
+        char a[LONGEST_PATH], b[LONGEST_PATH];
+        join_path(a, left, entry->d_name);
+        join_path(b, right, entry->d_name);
         if (!is_there(b)) fail_msg("'%s' is there, but not '%s'", a, b);
         struct stat st;
         assert_int_equal(stat(a, &st), 0);
