@@ -10,7 +10,8 @@
 
 #include <shardmill.h>
 
-enum { SM_NO_CLASS = UINT32_MAX, SM_NO_SPLIT = UINT16_MAX, SM_MAX_COLUMNS = 64 };
+#define SM_NO_CLASS UINT32_MAX /* more than an enumeration holds */
+enum { SM_NO_SPLIT = UINT16_MAX, SM_MAX_COLUMNS = 64 };
 
 typedef struct sm_input {
     size_t path;    /* offset in sm_inputs.text */

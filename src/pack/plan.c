@@ -106,7 +106,8 @@ static void put_in_order(sm_plan *plan)
         inputs->items[i].key =
             plan->options->shuffle ? sm_hash_key(path, strlen(path), plan->options->seed) : i;
     }
-    qsort(inputs->items, inputs->count, sizeof *inputs->items, by_split_and_key);
+    if (inputs->count > 0)
+        qsort(inputs->items, inputs->count, sizeof *inputs->items, by_split_and_key);
 }
 
 /* ---- Shards */
