@@ -67,6 +67,8 @@ run_ctest() {
     shift 2
     "${alone[@]}" ctest --test-dir "$folder" --output-on-failure --no-tests=ignore -j "$(nproc)" \
         --output-junit "$PWD/$results/$name.xml" "$@" || true
+    # CTest tells which tests were skipped, their output tells why.
+    sed -n '/<skipped /,/<\/system-out>/s/.*<system-out>\(.*\)/skipped: \1/p' "$results/$name.xml"
     count "$name" "$results/$name.xml"
 }
 
@@ -126,11 +128,11 @@ fi
 
 step "whole program"
 if [ -x .venv/bin/python ] && .venv/bin/python -c 'import pytest' 2>/dev/null; then
-    .venv/bin/python -m pytest -q -rs -p no:cacheprovider tests --junitxml "$results/pytest.xml" || true
+    .venv/bin/python -m pytest -q -rfEs -p no:cacheprovider tests --junitxml "$results/pytest.xml" || true
     count pytest "$results/pytest.xml"
     if [ -x build/asan/shardmill ]; then
         step "whole program on bad pictures, under ASan"
-        SHARDMILL=build/asan/shardmill .venv/bin/python -m pytest -q -rs -p no:cacheprovider \
+        SHARDMILL=build/asan/shardmill .venv/bin/python -m pytest -q -rfEs -p no:cacheprovider \
             tests/test_bad_pictures.py --junitxml "$results/pytest-asan.xml" || true
         count pytest-asan "$results/pytest-asan.xml"
     fi
