@@ -25,6 +25,7 @@ typedef struct checking {
     const sm_verify_options *options;
     task *tasks;
     size_t count;
+    bool keeps; /* the set has the files' own bytes: what warned when it was packed warns again */
     atomic_size_t next;
     pthread_mutex_t lock; /* of what follows, and of on_problem */
     sm_verify_summary sums;
@@ -63,7 +64,7 @@ static void check_picture(checking *c, sm_picture *picture, const task *t, uint6
     const uint8_t *rgb;
     sm_status status = c->options->decode ? sm_picture_pixels(picture, &info, &rgb, data, len)
                                           : sm_picture_probe(picture, &info, data, len);
-    if (status != SM_OK || info.warnings > 0) {
+    if (status != SM_OK || (info.warnings > 0 && !c->keeps)) {
         char text[sizeof info.message + 32];
         snprintf(text, sizeof text, "its picture: %s", info.message);
         report(c, t->path, offset, text);
@@ -280,6 +281,9 @@ static sm_status add_set(checking *c, const char *dst)
     } else if (status == SM_OK) {
         if (!set.complete)
             report(c, dst, UINT64_MAX, "the set is not finished: there is no _SUCCESS");
+        const char *format = json_string_value(json_object_get(set.options, "encode-format"));
+        c->keeps = format != NULL &&
+                   strcmp(format, sm_choice_name(SM_CHOICE_ENCODE_FORMAT, SM_ENCODE_KEEP)) == 0;
         json_t *info = load_info(c, &set);
         for (size_t i = 0; status == SM_OK && i < set.split_count; i++)
             status = add_split(c, &set, i, info);

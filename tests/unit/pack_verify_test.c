@@ -216,6 +216,30 @@ static void finds_bad_examples_and_pictures(void **state)
     alarm(0);
 }
 
+/* What decodes with warnings is packed; with its own bytes, it warns for ever. */
+static void takes_the_warnings_of_kept_files(void **state)
+{
+    places p = places_in(*state);
+    put_pictures(p.src, 3);
+    char path[600];
+    snprintf(path, sizeof path, "%s/a/000.jpg", p.src);
+    size_t len;
+    char *data = get_bytes(path, &len);
+    char *padded = malloc(len + 3);
+    assert_non_null(padded);
+    memcpy(padded, data, 2);
+    memcpy(padded + 2, "abc", 3); /* between two markers */
+    memcpy(padded + 5, data + 2, len - 2);
+    put_bytes(path, padded, len + 3);
+    free(padded);
+    free(data);
+    sm_pack_options options = test_options();
+    options.picture.resize_mode = SM_RESIZE_NO;
+    options.picture.encode_format = SM_ENCODE_KEEP;
+    assert_int_equal(pack_well(p.src, p.dst, &options).warnings, 1);
+    expect_good_set(p.dst);
+}
+
 static void reads_on_behind_a_damaged_record(void **state)
 {
     places p = begin(*state);
@@ -256,6 +280,7 @@ int main(void)
         TEST_IN_FOLDER(finds_what_is_not_finished),
         TEST_IN_FOLDER(finds_a_bad_plan_and_bad_results),
         TEST_IN_FOLDER(finds_bad_examples_and_pictures),
+        TEST_IN_FOLDER(takes_the_warnings_of_kept_files),
         TEST_IN_FOLDER(reads_on_behind_a_damaged_record),
         TEST_IN_FOLDER(stops_when_asked),
     };
