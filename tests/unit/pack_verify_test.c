@@ -227,9 +227,9 @@ static void takes_the_warnings_of_kept_files(void **state)
     char *data = get_bytes(path, &len);
     char *padded = malloc(len + 3);
     assert_non_null(padded);
-    memcpy(padded, data, 2);
-    memcpy(padded + 2, "abc", 3); /* between two markers */
-    memcpy(padded + 5, data + 2, len - 2);
+    memcpy(padded, data, 20); /* up to behind the JFIF header */
+    memcpy(padded + 20, "abc", 3);
+    memcpy(padded + 23, data + 20, len - 20);
     put_bytes(path, padded, len + 3);
     free(padded);
     free(data);
