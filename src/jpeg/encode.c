@@ -16,8 +16,8 @@
 
 enum {
     TOKENS_MAX = 512 * 1024,
-    SPAN_TOKENS_MAX = SMJ_COMPONENTS * SMJ_SPAN_COLS * SMJ_BLOCK_TOKENS_MAX, /* 4:4:4 and 4:2:0 */
-    PACK_TOKENS = 4096,                                                      /* at a time */
+    SPAN_TOKENS_MAX = SMJ_SCAN_BLOCKS * SMJ_BLOCK_TOKENS_MAX,
+    PACK_TOKENS = 4096, /* at a time */
     PACKED_MAX = PACK_TOKENS * SMJ_TOKEN_BITS_MAX / 8 + 1,
     END_MAX = 2 + 2, /* the last bits, stuffed; EOI */
     /* Spans between two sums of the counts, which have 32 bits. */
@@ -34,55 +34,25 @@ typedef struct place {
 
 struct smj_encoder {
     const smj_kernels *kernels;
-    smj_constants constants;
+    smj_shuffles shuffles;
     smj_quantiser quantisers[2];
     int quality; /* of the quantisers; 0: none yet */
 
     smj_picture picture; /* the one at hand */
     smj_layout layout;
     smj_span span;
-    smj_counts counts;
+    uint32_t counts[2][SMJ_SYMBOL_IDS]; /* of tokens with even and odd places */
     uint64_t often[SMJ_SYMBOL_IDS];
-    uint32_t codes[SMJ_SYMBOL_IDS];
-    smj_bits bits;
+    smj_code codes[SMJ_SYMBOL_IDS];
+    smj_bits held; /* fills no byte yet */
 
     uint8_t *out;
     size_t out_len, out_cap;
 
     uint8_t packed[PACKED_MAX + SMJ_STUFF_SLACK];
-    uint32_t tokens[TOKENS_MAX + SPAN_TOKENS_MAX]; /* room for one span behind those kept */
+    uint32_t tokens[TOKENS_MAX + SPAN_TOKENS_MAX +
+                    SMJ_TOKENS_SLACK]; /* room for one span behind those kept */
 };
-
-/* ---- Tables of the standard ------------------------------------------------------------------ */
-
-static uint32_t size_category(int value)
-{
-    uint32_t size = 0;
-    for (int magnitude = abs(value); magnitude != 0; magnitude >>= 1) size++;
-    return size;
-}
-
-static void set_values(uint32_t values[2 * SMJ_VALUE_SPAN])
-{
-    for (int v = -SMJ_VALUE_SPAN; v < SMJ_VALUE_SPAN; v++) {
-        const uint32_t size = size_category(v);
-        /* the low bits of v, or of v - 1 when it is negative (T.81, F.1.2.1) */
-        const uint32_t more = (uint32_t)(v < 0 ? v - 1 : v) & ((1u << size) - 1);
-        values[SMJ_VALUE_SPAN + v] = more << 16 | size;
-    }
-}
-
-void smj_constants_set(smj_constants *constants)
-{
-    set_values(constants->values);
-    memset(constants->picks, 0x80, sizeof constants->picks);
-    for (unsigned k = 0; k < SMJ_BLOCK; k++) {
-        const uint8_t cell = smj_zigzag[k];
-        constants->places[k] = (uint8_t)(cell / 8 * SMJ_PAIR_ROW + cell % 8);
-        uint8_t *pick = constants->picks[k / 16][cell / 16];
-        pick[k % 16] = pick[16 + k % 16] = cell % 16;
-    }
-}
 
 /* ---- The picture, span by span --------------------------------------------------------------- */
 
@@ -99,10 +69,10 @@ static const smj_layout *layout_of(smj_sampling sampling)
 /* Makes the tokens of the span at `at`, and goes to the next one. Returns their number. */
 static size_t make_tokens(smj_encoder *e, uint32_t *to, place *at)
 {
-    const size_t mcus = smj_span_make(&e->span, &e->picture, at->x, at->y, &e->layout,
-                                      e->quantisers, e->kernels, &e->constants);
-    const uint32_t *end = e->kernels->tokens(to, &e->counts, at->predicted, e->span.blocks, mcus,
-                                             &e->layout, &e->constants);
+    smj_span_make(&e->span, at->predicted, &e->picture, at->x, at->y, &e->layout, e->quantisers,
+                  e->kernels, &e->shuffles);
+    const uint32_t *end =
+        e->kernels->tokens(to, &e->span.blocks, e->span.order, e->span.count, &e->shuffles);
     at->x += SMJ_SPAN;
     if (at->x >= e->picture.width) {
         at->x = 0;
@@ -116,11 +86,22 @@ static bool is_end(const smj_encoder *e, const place *at)
     return at->y >= e->picture.height;
 }
 
+/* Two histograms take turns, so that a symbol that follows itself need not wait for its count. */
+static void count_tokens(smj_encoder *e, const uint32_t *tokens, size_t count)
+{
+    size_t i = 0;
+    for (; i + 2 <= count; i += 2) {
+        e->counts[0][(uint16_t)tokens[i]]++;
+        e->counts[1][(uint16_t)tokens[i + 1]]++;
+    }
+    if (i < count) e->counts[0][(uint16_t)tokens[i]]++;
+}
+
 static void sum_counts(smj_encoder *e)
 {
     for (int i = 0; i < SMJ_SYMBOL_IDS; i++)
-        e->often[i] += (uint64_t)e->counts.of[0][i] + e->counts.of[1][i];
-    memset(&e->counts, 0, sizeof e->counts);
+        e->often[i] += (uint64_t)e->counts[0][i] + e->counts[1][i];
+    memset(e->counts, 0, sizeof e->counts);
 }
 
 /* Counts all symbols. Keeps the first tokens, as many as fit, and returns their number; *rest is
@@ -131,9 +112,10 @@ static size_t count_symbols(smj_encoder *e, place *rest)
     size_t kept = 0;
     bool keeping = true;
     memset(e->often, 0, sizeof e->often);
-    memset(&e->counts, 0, sizeof e->counts);
+    memset(e->counts, 0, sizeof e->counts);
     for (uint32_t spans = 1; !is_end(e, &at); spans++) {
         const size_t made = make_tokens(e, e->tokens + kept, &at);
+        count_tokens(e, e->tokens + kept, made);
         keeping = keeping && kept + made <= TOKENS_MAX;
         if (keeping) {
             kept += made;
@@ -174,7 +156,7 @@ static bool put_tokens(smj_encoder *e, size_t count)
 {
     for (size_t done = 0; done < count; done += PACK_TOKENS) {
         const size_t now = count - done < PACK_TOKENS ? count - done : PACK_TOKENS;
-        const uint8_t *end = e->kernels->pack(e->packed, &e->bits, e->tokens + done, now, e->codes);
+        const uint8_t *end = e->kernels->pack(e->packed, &e->held, e->tokens + done, now, e->codes);
         if (!put_packed(e, (size_t)(end - e->packed))) return false;
     }
     return true;
@@ -183,9 +165,9 @@ static bool put_tokens(smj_encoder *e, size_t count)
 /* Fills the last byte with ones (T.81, F.1.2.3) and ends the file. */
 static bool put_end(smj_encoder *e)
 {
-    const uint32_t missing = (8 - e->bits.count) % 8;
+    const uint32_t missing = (8 - e->held.length) % 8;
     if (missing != 0) {
-        e->packed[0] = (uint8_t)(e->bits.held << missing | ((1u << missing) - 1));
+        e->packed[0] = (uint8_t)(e->held.bits << missing | ((1u << missing) - 1));
         if (!put_packed(e, 1)) return false;
     }
     if (!reserve(e, END_MAX)) return false;
@@ -193,16 +175,14 @@ static bool put_end(smj_encoder *e)
     return true;
 }
 
-/* The codes of a table's symbols, ready to be joined with the additional bits. */
-static void set_codes(uint32_t codes[SMJ_SYMBOLS], const smj_huffman *table, bool dc)
+static void set_codes(smj_code codes[SMJ_SYMBOLS], const smj_huffman *table, bool dc)
 {
     uint16_t plain[SMJ_SYMBOLS];
     uint8_t lengths[SMJ_SYMBOLS];
     smj_huffman_codes(plain, lengths, table);
     for (uint32_t s = 0; s < SMJ_SYMBOLS; s++) {
-        const uint32_t more = dc ? s : s & 15;
-        if (lengths[s] != 0)
-            codes[s] = (uint32_t)plain[s] << more | (lengths[s] + more) << SMJ_CODE_SHIFT;
+        const uint32_t more = dc ? s : s & 15; /* additional bits */
+        if (lengths[s] != 0) codes[s] = (smj_code){(uint32_t)plain[s] << more, lengths[s] + more};
     }
 }
 
@@ -227,7 +207,7 @@ static bool put_picture(smj_encoder *e)
     place at = {0};
     const size_t kept = count_symbols(e, &at);
     if (!put_header(e)) return false;
-    e->bits = (smj_bits){0};
+    e->held = (smj_bits){0};
     if (!put_tokens(e, kept)) return false;
     while (!is_end(e, &at))
         if (!put_tokens(e, make_tokens(e, e->tokens, &at))) return false;
@@ -243,7 +223,7 @@ smj_encoder *smj_encoder_new(smj_kernels_choice choice)
     if (e == NULL) return NULL;
     const smj_kernels *best = choice == SMJ_KERNELS_PORTABLE ? NULL : smj_kernels_avx2();
     e->kernels = best != NULL ? best : &smj_kernels_portable;
-    smj_constants_set(&e->constants);
+    smj_shuffles_set(&e->shuffles);
     e->quality = 0;
     e->out = NULL;
     e->out_len = e->out_cap = 0;

@@ -3,13 +3,13 @@
  * machine with the one has the other). The arithmetic is encode_portable.c's, sixteen numbers at a
  * time.
  */
-#include "jpeg/encode_tokens.h"
+#include "jpeg/encode_pack.h"
 
 #if defined(__x86_64__)
 
 #include <immintrin.h>
 
-#define AVX2        __attribute__((target("avx2,bmi,bmi2")))
+#define AVX2        __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #define AVX2_INLINE AVX2 static inline __attribute__((always_inline))
 
 AVX2_INLINE __m256i load(const void *from)
@@ -252,33 +252,54 @@ AVX2_INLINE void quantise(block_pair *b, const smj_quantiser *q)
     }
 }
 
-/* Which coefficients are not zero, in zigzag order: one byte each, shuffled, then one bit each. */
-AVX2_INLINE void find_nonzero(uint64_t nonzero[2], const block_pair *b,
-                              const smj_constants *constants)
+/* Eight of zigzag order, which come from rows first to last. */
+AVX2_INLINE __m256i zigzag_eight(const block_pair *b, const smj_shuffles *shuffles, int eight,
+                                 int first, int last)
 {
-    __m256i bytes[4]; /* two rows each; saturation keeps what is not zero so */
-    for (int i = 0; i < 4; i++) bytes[i] = _mm256_packs_epi16(b->v[2 * i], b->v[2 * i + 1]);
+    __m256i out = _mm256_shuffle_epi8(b->v[first], load(shuffles->zigzag[eight][first]));
+    for (int row = first + 1; row <= last; row++)
+        out = _mm256_or_si256(out,
+                              _mm256_shuffle_epi8(b->v[row], load(shuffles->zigzag[eight][row])));
+    return out;
+}
+
+AVX2_INLINE void zigzag(block_pair *to, const block_pair *b, const smj_shuffles *shuffles)
+{
+    to->v[0] = zigzag_eight(b, shuffles, 0, 0, 2);
+    to->v[1] = zigzag_eight(b, shuffles, 1, 0, 4);
+    to->v[2] = zigzag_eight(b, shuffles, 2, 1, 6);
+    to->v[3] = zigzag_eight(b, shuffles, 3, 0, 3);
+    to->v[4] = zigzag_eight(b, shuffles, 4, 4, 7);
+    to->v[5] = zigzag_eight(b, shuffles, 5, 1, 6);
+    to->v[6] = zigzag_eight(b, shuffles, 6, 3, 7);
+    to->v[7] = zigzag_eight(b, shuffles, 7, 5, 7);
+}
+
+/* The left block, then the right one, and marks on what is not zero. */
+AVX2_INLINE void store_blocks(int16_t coefs[2][SMJ_BLOCK], uint64_t marks[2], const block_pair *b)
+{
     uint64_t left = 0, right = 0;
-    for (int to = 3; to >= 0; to--) {
-        __m256i ordered = _mm256_setzero_si256();
-        for (int from = 0; from < 4; from++)
-            ordered = _mm256_or_si256(
-                ordered, _mm256_shuffle_epi8(bytes[from], load(constants->picks[to][from])));
-        const uint32_t zero =
-            (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(ordered, _mm256_setzero_si256()));
-        left = left << 16 | (uint16_t)~zero;
-        right = right << 16 | ~zero >> 16;
+    for (int i = 6; i >= 0; i -= 2) {
+        const __m256i low = b->v[i], high = b->v[i + 1];
+        store(coefs[0] + 8 * i, _mm256_permute2x128_si256(low, high, 0x20));
+        store(coefs[1] + 8 * i, _mm256_permute2x128_si256(low, high, 0x31));
+        /* one byte each: saturation keeps what is not zero so */
+        const __m256i zero =
+            _mm256_cmpeq_epi8(_mm256_packs_epi16(low, high), _mm256_setzero_si256());
+        const uint32_t nonzero = ~(uint32_t)_mm256_movemask_epi8(zero);
+        left = left << 16 | (nonzero & 0xffff);
+        right = right << 16 | nonzero >> 16;
     }
-    nonzero[0] = left;
-    nonzero[1] = right;
+    marks[0] = left;
+    marks[1] = right;
 }
 
 AVX2 static void transform(smj_blocks *to, size_t first, size_t pairs, const int8_t *from,
                            size_t stride, const smj_quantiser *quantiser,
-                           const smj_constants *constants)
+                           const smj_shuffles *shuffles)
 {
     for (size_t i = first; i < first + 2 * pairs; i += 2, from += 16) {
-        block_pair b;
+        block_pair b, ordered;
         for (size_t row = 0; row < 8; row++)
             b.v[row] = _mm256_cvtepi8_epi16(
                 _mm_loadu_si128((const __m128i *)(const void *)(from + row * stride)));
@@ -287,25 +308,114 @@ AVX2 static void transform(smj_blocks *to, size_t first, size_t pairs, const int
         transpose(&b);
         dct_1d(&b, false);
         quantise(&b, quantiser);
-        int16_t *coefs = smj_block_coefs(to, i);
-        for (int row = 0; row < 8; row++) store(coefs + row * SMJ_PAIR_ROW, b.v[row]);
-        find_nonzero(to->nonzero + i, &b, constants);
+        zigzag(&ordered, &b, shuffles);
+        store_blocks(to->coefs + i, to->marks + i, &ordered);
     }
 }
 
 /* ---- Tokens and bits ------------------------------------------------------------------------- */
 
-AVX2 static uint32_t *tokens(uint32_t *to, smj_counts *counts, int predicted[SMJ_COMPONENTS],
-                             smj_blocks blocks[SMJ_COMPONENTS], size_t mcus,
-                             const smj_layout *layout, const smj_constants *constants)
+/*
+ * How many tokens a block has is hard to foretell, and a loop over them is mispredicted at its end
+ * nearly every time. So they are made in two steps without a branch that depends on the picture:
+ * first the marked coefficients of all blocks are moved together, then their tokens are made in
+ * sixteens.
+ */
+enum {
+    MARKED_MAX = SMJ_SCAN_BLOCKS * SMJ_BLOCK,
+    CHROMA_FLAG = SMJ_BLOCK /* beside a place in zigzag order */
+};
+
+typedef struct marked {
+    int16_t values[MARKED_MAX + SMJ_TOKENS_SLACK];
+    uint8_t places[1 + MARKED_MAX + SMJ_TOKENS_SLACK]; /* from 1 on: each has one before */
+} marked;
+
+/* Adds a block's marked coefficients to count others; returns the new count. */
+AVX2_INLINE size_t move_marked(marked *to, size_t count, const int16_t coefs[SMJ_BLOCK],
+                               uint64_t marks, int flag, const smj_shuffles *shuffles)
 {
-    return smj_mcu_tokens(to, counts, predicted, blocks, mcus, layout, constants);
+    __m128i first = _mm_set1_epi8((char)flag);
+    for (int eight = 0; eight < SMJ_BLOCK; eight += 8, marks >>= 8) {
+        const uint8_t now = (uint8_t)marks;
+        const __m128i values = _mm_load_si128((const __m128i *)(const void *)(coefs + eight));
+        const __m128i shuffle =
+            _mm_load_si128((const __m128i *)(const void *)shuffles->marked[now]);
+        const __m128i places =
+            _mm_loadl_epi64((const __m128i *)(const void *)shuffles->indices[now]);
+        _mm_storeu_si128((__m128i *)(void *)(to->values + count),
+                         _mm_shuffle_epi8(values, shuffle));
+        _mm_storel_epi64((__m128i *)(void *)(to->places + 1 + count), _mm_add_epi8(places, first));
+        first = _mm_add_epi8(first, _mm_set1_epi8(8));
+        count += (size_t)__builtin_popcount(now);
+    }
+    return count;
 }
 
-AVX2 static uint8_t *pack(uint8_t *to, smj_bits *bits, const uint32_t *from, size_t count,
-                          const uint32_t codes[SMJ_SYMBOL_IDS])
+/* The number of bits set in each 16-bit number. */
+AVX2_INLINE __m256i count_bits(__m256i v)
 {
-    return smj_pack_tokens(to, bits, from, count, codes);
+    const __m256i of_four =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m256i four = _mm256_set1_epi8(15);
+    const __m256i low = _mm256_shuffle_epi8(of_four, _mm256_and_si256(v, four));
+    const __m256i high =
+        _mm256_shuffle_epi8(of_four, _mm256_and_si256(_mm256_srli_epi16(v, 4), four));
+    return _mm256_maddubs_epi16(_mm256_add_epi8(low, high), _mm256_set1_epi8(1));
+}
+
+/* The tokens of sixteen values, given their places and those of the values before them. */
+AVX2_INLINE void make_sixteen(uint32_t *to, __m256i values, __m256i places, __m256i before)
+{
+    /* all bits up to the highest of the magnitude: as many as the size category says */
+    __m256i bits = _mm256_abs_epi16(values);
+    bits = _mm256_or_si256(bits, _mm256_srli_epi16(bits, 1));
+    bits = _mm256_or_si256(bits, _mm256_srli_epi16(bits, 2));
+    bits = _mm256_or_si256(bits, _mm256_srli_epi16(bits, 4));
+    bits = _mm256_or_si256(bits, _mm256_srli_epi16(bits, 8));
+    /* the low bits of the value, or of one less when it is negative */
+    const __m256i more =
+        _mm256_and_si256(_mm256_add_epi16(values, _mm256_srai_epi16(values, 15)), bits);
+
+    /* ((places - before - 1) << 4) + (SMJ_AC_LUMA << 8); a DC value has neither run nor AC table */
+    const __m256i ac = _mm256_add_epi16(_mm256_slli_epi16(_mm256_sub_epi16(places, before), 4),
+                                        _mm256_set1_epi16(SMJ_AC_LUMA * SMJ_SYMBOLS - (1 << 4)));
+    const __m256i is_dc = _mm256_cmpeq_epi16(
+        _mm256_and_si256(places, _mm256_set1_epi16(SMJ_BLOCK - 1)), _mm256_setzero_si256());
+    const __m256i chroma = _mm256_and_si256(places, _mm256_set1_epi16(CHROMA_FLAG));
+    __m256i ids = _mm256_add_epi16(count_bits(bits), _mm256_andnot_si256(is_dc, ac));
+    ids = _mm256_add_epi16(
+        ids, _mm256_mullo_epi16(chroma, _mm256_set1_epi16(SMJ_CHROMA * SMJ_SYMBOLS / CHROMA_FLAG)));
+
+    const __m256i low = _mm256_unpacklo_epi16(ids, more), high = _mm256_unpackhi_epi16(ids, more);
+    store(to, _mm256_permute2x128_si256(low, high, 0x20));
+    store(to + 8, _mm256_permute2x128_si256(low, high, 0x31));
+}
+
+AVX2_INLINE __m256i load_places(const uint8_t *from)
+{
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)from));
+}
+
+AVX2 static uint32_t *tokens(uint32_t *to, const smj_blocks *blocks, const uint8_t *order,
+                             size_t count, const smj_shuffles *shuffles)
+{
+    marked m;
+    size_t total = 0;
+    m.places[0] = 0;
+    for (size_t i = 0; i < count; i++)
+        total = move_marked(&m, total, blocks->coefs[order[i]], blocks->marks[order[i]],
+                            order[i] < SMJ_PLANE_BLOCKS ? 0 : CHROMA_FLAG, shuffles);
+    for (size_t i = 0; i < total; i += 16)
+        make_sixteen(to + i, load(m.values + i), load_places(m.places + 1 + i),
+                     load_places(m.places + i));
+    return to + total;
+}
+
+AVX2 static uint8_t *pack(uint8_t *to, smj_bits *held, const uint32_t *from, size_t count,
+                          const smj_code codes[SMJ_SYMBOL_IDS])
+{
+    return smj_pack_tokens(to, held, from, count, codes);
 }
 
 AVX2 static uint8_t *stuff(uint8_t *to, const uint8_t *from, size_t count)
@@ -332,7 +442,7 @@ static const smj_kernels avx2 = {"avx2",    convert, halve_x, halve_xy,
 const smj_kernels *smj_kernels_avx2(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-                   __builtin_cpu_supports("bmi2")
+                   __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt")
                ? &avx2
                : NULL;
 }

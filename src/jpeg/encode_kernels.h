@@ -7,7 +7,7 @@
  *     convert     pixels -> samples of 8 bits, level shifted (T.81, A.3.1): -128 to 127
  *     halve       chroma samples -> half as many along x, or along both axes
  *     transform   samples -> quantised coefficients, and which of them are not zero
- *     tokens      coefficients -> tokens, and how often each symbol occurs
+ *     tokens      coefficients -> tokens
  *     pack        tokens -> bits, once the Huffman tables are known
  *     stuff       bits -> bytes of the file
  */
@@ -31,27 +31,17 @@ enum {
 
 /* ---- Blocks ---------------------------------------------------------------------------------- */
 
-/*
- * Blocks lie in pairs, as vector code makes them: row 0 of the left one, row 0 of the right one,
- * row 1 of the left one, and so on. Block b of row r is number r * SMJ_SPAN_COLS + b.
- */
+enum {
+    SMJ_PLANE_BLOCKS = 2 * SMJ_SPAN_COLS,
+    SMJ_SPAN_BLOCKS = SMJ_COMPONENTS * SMJ_PLANE_BLOCKS,
+    SMJ_SCAN_BLOCKS = SMJ_COMPONENTS * SMJ_SPAN_COLS /* in use at most, with any sampling */
+};
+
+/* Of a component c, block b of row r is number c * SMJ_PLANE_BLOCKS + r * SMJ_SPAN_COLS + b. */
 typedef struct smj_blocks {
-    _Alignas(64) int16_t coefs[2 * SMJ_SPAN_COLS * SMJ_BLOCK];
-    uint64_t nonzero[2 * SMJ_SPAN_COLS]; /* bit k: the k-th coefficient in zigzag order is not 0 */
+    _Alignas(64) int16_t coefs[SMJ_SPAN_BLOCKS][SMJ_BLOCK]; /* in zigzag order */
+    uint64_t marks[SMJ_SPAN_BLOCKS];                        /* bit k is about coefs[...][k] */
 } smj_blocks;
-
-enum { SMJ_PAIR = 2 * SMJ_BLOCK, SMJ_PAIR_ROW = 16 };
-
-static inline int16_t *smj_block_coefs(smj_blocks *blocks, size_t number)
-{
-    return blocks->coefs + number / 2 * SMJ_PAIR + number % 2 * (SMJ_PAIR_ROW / 2);
-}
-
-/* How the blocks of an MCU follow one another: luma_rows x luma_cols of luma, then one of each
- * chroma component, unless there is only luma. */
-typedef struct smj_layout {
-    uint32_t luma_cols, luma_rows, components;
-} smj_layout;
 
 /* ---- Tokens ---------------------------------------------------------------------------------- */
 
@@ -67,39 +57,35 @@ enum {
     SMJ_TABLES,
     SMJ_CHROMA = 1, /* added to the number of a luma table */
     SMJ_SYMBOL_IDS = SMJ_TABLES * SMJ_SYMBOLS,
-    SMJ_VALUE_SPAN = 2048, /* values, and differences of DC values, are below it */
     SMJ_BLOCK_TOKENS_MAX = 64,
+    SMJ_TOKENS_SLACK = 16, /* a kernel may write as many behind its last token */
     SMJ_TOKEN_BITS_MAX = SMJ_CODE_BITS_MAX + 11
 };
 
-/* Two histograms take turns: a symbol that follows itself need not wait for its own count. */
-typedef struct smj_counts {
-    uint32_t of[2][SMJ_SYMBOL_IDS];
-} smj_counts;
+/* Byte shuffles of vector code; see smj_shuffles_set. A negative number gives 0. */
+typedef struct smj_shuffles {
+    /* to[i][j]: brings what belongs into eight of zigzag order (eight 16-bit numbers) from row j of
+     * a block; twice each, for vectors of two blocks */
+    _Alignas(32) int8_t zigzag[8][8][32];
+    /* what one byte's bits mark: first of eight 16-bit numbers, then just their indices */
+    _Alignas(16) int8_t marked[256][16];
+    uint8_t indices[256][8];
+} smj_shuffles;
 
-/* What depends on nothing but the standard; see smj_constants_set. */
-typedef struct smj_constants {
-    /* values[SMJ_VALUE_SPAN + v]: size category of v, and its additional bits from bit 16 on */
-    uint32_t values[2 * SMJ_VALUE_SPAN];
-    uint8_t places[SMJ_BLOCK]; /* of the k-th coefficient of the scan in a pair's left block */
-    /* picks[to][from]: byte shuffles (high bit: give 0) that bring 64 bytes into zigzag order;
-     * twice each, for both halves of a vector */
-    _Alignas(32) uint8_t picks[4][4][32];
-} smj_constants;
-
-void smj_constants_set(smj_constants *constants);
+void smj_shuffles_set(smj_shuffles *shuffles);
 
 /* ---- Bits ------------------------------------------------------------------------------------ */
 
-/* Bits that do not fill a byte yet: the low count (0 to 7) bits of held. */
+/* A string of bits: the low ones of a number, the highest comes first. Above them is anything. */
 typedef struct smj_bits {
-    uint64_t held;
-    uint32_t count;
+    uint64_t bits;
+    uint32_t length;
 } smj_bits;
 
-/* codes[id]: the symbol's code, shifted left by the number of its additional bits; from bit
- * SMJ_CODE_SHIFT on the length of both together. */
-enum { SMJ_CODE_SHIFT = 27 };
+/* A symbol's code with zeros in place of the additional bits, and the length of both together. */
+typedef struct smj_code {
+    uint32_t bits, length;
+} smj_code;
 
 /* ---- The kernels ----------------------------------------------------------------------------- */
 
@@ -113,18 +99,24 @@ typedef struct smj_kernels {
     void (*halve_x)(int8_t *to, const int8_t *from, size_t count);
     void (*halve_xy)(int8_t *to, const int8_t *upper, const int8_t *lower, size_t count);
 
-    /* Pairs of blocks from block number first (even) on; their samples begin at from. */
+    /* Pairs of blocks from block number first on; their samples begin at from. Marks what is not
+     * zero (of the DC coefficient, anything). */
     void (*transform)(smj_blocks *to, size_t first, size_t pairs, const int8_t *from, size_t stride,
-                      const smj_quantiser *quantiser, const smj_constants *constants);
+                      const smj_quantiser *quantiser, const smj_shuffles *shuffles);
 
-    /* The tokens of mcus MCUs; returns the end. predicted: the DC values of the last blocks. */
-    uint32_t *(*tokens)(uint32_t *to, smj_counts *counts, int predicted[SMJ_COMPONENTS],
-                        smj_blocks blocks[SMJ_COMPONENTS], size_t mcus, const smj_layout *layout,
-                        const smj_constants *constants);
+    /*
+     * A token for each coefficient that is marked, of the count blocks (up to SMJ_SCAN_BLOCKS)
+     * whose numbers order holds. Its run is the number of coefficients not marked before it: so a
+     * mark on a zero makes "end of block" right behind another mark, and "16 zeros" 16 behind. The
+     * first coefficient of a block is always marked, and is the difference of DC values. No run is
+     * longer than 15. Returns the end.
+     */
+    uint32_t *(*tokens)(uint32_t *to, const smj_blocks *blocks, const uint8_t *order, size_t count,
+                        const smj_shuffles *shuffles);
 
-    /* Returns the end; writes up to 8 bytes behind it. */
-    uint8_t *(*pack)(uint8_t *to, smj_bits *bits, const uint32_t *tokens, size_t count,
-                     const uint32_t codes[SMJ_SYMBOL_IDS]);
+    /* Returns the end; writes up to 8 bytes behind it. held: up to 7 bits that fill no byte yet. */
+    uint8_t *(*pack)(uint8_t *to, smj_bits *held, const uint32_t *tokens, size_t count,
+                     const smj_code codes[SMJ_SYMBOL_IDS]);
 
     /* Copies, with a zero byte behind every 0xff (T.81, B.1.1.5). Returns the end. */
     uint8_t *(*stuff)(uint8_t *to, const uint8_t *from, size_t count);

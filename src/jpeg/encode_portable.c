@@ -1,5 +1,5 @@
 /* The encoder's inner loops in plain C: the reference for all others. */
-#include "jpeg/encode_tokens.h"
+#include "jpeg/encode_pack.h"
 
 #include <stdlib.h>
 
@@ -99,42 +99,63 @@ static int16_t divide(int32_t value, const smj_quantiser *q, int place)
 }
 
 static uint64_t transform_one(int16_t *coefs, const int8_t *from, size_t stride,
-                              const smj_quantiser *quantiser, const smj_constants *constants)
+                              const smj_quantiser *quantiser)
 {
     int32_t block[SMJ_BLOCK];
+    int16_t quotients[SMJ_BLOCK];
     for (size_t y = 0; y < 8; y++)
         for (size_t x = 0; x < 8; x++) block[8 * y + x] = from[y * stride + x];
     dct_2d(block);
-    for (int i = 0; i < SMJ_BLOCK; i++) {
-        int place = i / 8 * SMJ_PAIR_ROW + i % 8;
-        coefs[place] = divide(block[i], quantiser, place);
-    }
+    for (int i = 0; i < SMJ_BLOCK; i++)
+        quotients[i] = divide(block[i], quantiser, i / 8 * SMJ_PAIR_ROW + i % 8);
     uint64_t nonzero = 0;
-    for (int k = 0; k < SMJ_BLOCK; k++)
-        nonzero |= (uint64_t)(coefs[constants->places[k]] != 0) << k;
+    for (int k = 0; k < SMJ_BLOCK; k++) {
+        coefs[k] = quotients[smj_zigzag[k]];
+        nonzero |= (uint64_t)(coefs[k] != 0) << k;
+    }
     return nonzero;
 }
 
 static void transform(smj_blocks *to, size_t first, size_t pairs, const int8_t *from, size_t stride,
-                      const smj_quantiser *quantiser, const smj_constants *constants)
+                      const smj_quantiser *quantiser, const smj_shuffles *shuffles)
 {
+    (void)shuffles;
     for (size_t i = first; i < first + 2 * pairs; i++, from += 8)
-        to->nonzero[i] = transform_one(smj_block_coefs(to, i), from, stride, quantiser, constants);
+        to->marks[i] = transform_one(to->coefs[i], from, stride, quantiser);
 }
 
 /* ---- Tokens and bits ------------------------------------------------------------------------- */
 
-static uint32_t *tokens(uint32_t *to, smj_counts *counts, int predicted[SMJ_COMPONENTS],
-                        smj_blocks blocks[SMJ_COMPONENTS], size_t mcus, const smj_layout *layout,
-                        const smj_constants *constants)
+static uint32_t token(int value, uint32_t run, uint32_t table)
 {
-    return smj_mcu_tokens(to, counts, predicted, blocks, mcus, layout, constants);
+    const uint32_t size = value == 0 ? 0 : 32 - (uint32_t)__builtin_clz((uint32_t)abs(value));
+    /* the low bits of the value, or of one less when it is negative */
+    const uint32_t more = (uint32_t)(value - (value < 0)) & ((1u << size) - 1);
+    return more << 16 | (table * SMJ_SYMBOLS + (run << 4 | size));
 }
 
-static uint8_t *pack(uint8_t *to, smj_bits *bits, const uint32_t *from, size_t count,
-                     const uint32_t codes[SMJ_SYMBOL_IDS])
+static uint32_t *tokens(uint32_t *to, const smj_blocks *blocks, const uint8_t *order, size_t count,
+                        const smj_shuffles *shuffles)
 {
-    return smj_pack_tokens(to, bits, from, count, codes);
+    (void)shuffles;
+    for (size_t i = 0; i < count; i++) {
+        const int16_t *coefs = blocks->coefs[order[i]];
+        const uint32_t chroma = order[i] < SMJ_PLANE_BLOCKS ? 0 : SMJ_CHROMA;
+        *to++ = token(coefs[0], 0, SMJ_DC_LUMA + chroma);
+        uint32_t last = 0;
+        for (uint64_t left = blocks->marks[order[i]] & ~(uint64_t)1; left != 0; left &= left - 1) {
+            const uint32_t k = (uint32_t)__builtin_ctzll(left);
+            *to++ = token(coefs[k], k - last - 1, SMJ_AC_LUMA + chroma);
+            last = k;
+        }
+    }
+    return to;
+}
+
+static uint8_t *pack(uint8_t *to, smj_bits *held, const uint32_t *from, size_t count,
+                     const smj_code codes[SMJ_SYMBOL_IDS])
+{
+    return smj_pack_tokens(to, held, from, count, codes);
 }
 
 static uint8_t *stuff(uint8_t *to, const uint8_t *from, size_t count)

@@ -2,7 +2,7 @@
 #ifndef SMJ_MARKERS_H
 #define SMJ_MARKERS_H
 
-#include "jpeg/encode_kernels.h"
+#include "jpeg/span.h"
 
 enum { SMJ_HEADER_MAX = 1024 }; /* bytes; tables of a baseline scan have at most 162 symbols */
 

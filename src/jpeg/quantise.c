@@ -44,7 +44,7 @@ void smj_quantiser_set(smj_quantiser *quantiser, int quality, int chroma)
 {
     for (int i = 0; i < SMJ_BLOCK; i++) {
         uint32_t step = step_of(examples[chroma != 0][i], quality);
-        int place = i / 8 * 16 + i % 8;
+        int place = i / 8 * SMJ_PAIR_ROW + i % 8;
         set_divisor(quantiser, place, step);
         set_divisor(quantiser, place + 8, step);
         quantiser->steps[i] = (uint8_t)step;

@@ -4,7 +4,10 @@
 
 #include <stdint.h>
 
-enum { SMJ_BLOCK = 64 }; /* coefficients of a block */
+enum {
+    SMJ_BLOCK = 64,   /* coefficients of a block */
+    SMJ_PAIR_ROW = 16 /* of them in a row of two blocks side by side */
+};
 
 /* smj_zigzag[k] is the place of the k-th coefficient of the scan in its block, row by row (T.81,
  * figure A.6). */

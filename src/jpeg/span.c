@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+/* ---- Samples --------------------------------------------------------------------------------- */
+
 static uint32_t at_most(uint32_t value, uint32_t limit)
 {
     return value < limit ? value : limit;
@@ -63,29 +65,81 @@ static size_t halve_chroma(int8_t *to, int8_t *from, size_t columns, size_t rows
     return divide_up(rows, 2);
 }
 
-/* The blocks of the last MCUs that lie outside the picture; they have cols x rows inside. */
-static void make_up_blocks(smj_blocks *luma, size_t cols, size_t rows, size_t mcus,
+/* A block with the DC value of another one, and nothing else. */
+static void set_flat(smj_blocks *blocks, size_t number, size_t like)
+{
+    memset(blocks->coefs[number], 0, sizeof blocks->coefs[number]);
+    blocks->coefs[number][0] = blocks->coefs[like][0];
+    blocks->marks[number] = 0;
+}
+
+/* The luma blocks of the last MCUs that lie outside the picture; they have cols x rows inside. */
+static void make_up_blocks(smj_blocks *blocks, size_t cols, size_t rows, size_t mcus,
                            const smj_layout *layout)
 {
     if (cols < mcus * layout->luma_cols) {
-        for (size_t row = 0; row < rows; row++) {
-            const size_t number = row * SMJ_SPAN_COLS + cols;
-            *smj_block_coefs(luma, number) = *smj_block_coefs(luma, number - 1);
-            luma->nonzero[number] = 0;
-        }
+        for (size_t row = 0; row < rows; row++)
+            set_flat(blocks, row * SMJ_SPAN_COLS + cols, row * SMJ_SPAN_COLS + cols - 1);
     }
     if (rows < layout->luma_rows) {
-        for (size_t col = 0; col < mcus * layout->luma_cols; col++) {
-            const size_t number = SMJ_SPAN_COLS + col;
-            *smj_block_coefs(luma, number) = *smj_block_coefs(luma, col | 1);
-            luma->nonzero[number] = 0;
-        }
+        for (size_t col = 0; col < mcus * layout->luma_cols; col++)
+            set_flat(blocks, SMJ_SPAN_COLS + col, col | 1);
     }
 }
 
-size_t smj_span_make(smj_span *span, const smj_picture *picture, uint32_t x, uint32_t y,
-                     const smj_layout *layout, const smj_quantiser quantisers[2],
-                     const smj_kernels *kernels, const smj_constants *constants)
+/* ---- The scan -------------------------------------------------------------------------------- */
+
+static void set_order(smj_span *span, size_t mcus, const smj_layout *layout)
+{
+    uint8_t *next = span->order;
+    for (size_t mcu = 0; mcu < mcus; mcu++) {
+        for (size_t row = 0; row < layout->luma_rows; row++)
+            for (size_t col = 0; col < layout->luma_cols; col++)
+                *next++ = (uint8_t)(row * SMJ_SPAN_COLS + mcu * layout->luma_cols + col);
+        for (size_t c = 1; c < layout->components; c++)
+            *next++ = (uint8_t)(c * SMJ_PLANE_BLOCKS + mcu);
+    }
+    span->count = (size_t)(next - span->order);
+}
+
+/* Marks every 16th of more than 15 zeros before a mark: each becomes a token for 16 zeros (ZRL). */
+static uint64_t mark_long_runs(uint64_t marks)
+{
+    enum { ZRL = 16 };
+    uint64_t near = marks; /* marks, and the 15 places behind each */
+    for (int reach = 1; reach < ZRL; reach *= 2) near |= near << reach;
+    /* the lowest place of a long run of zeros is 16 behind a mark */
+    const uint64_t highest = UINT64_MAX >> __builtin_clzll(marks);
+    for (uint64_t bare; __builtin_expect((bare = ~near & highest) != 0, 0);) {
+        const uint64_t mark = bare & -bare;
+        marks |= mark;
+        near |= mark * ((1u << ZRL) - 1);
+    }
+    return marks;
+}
+
+/* Marks what has tokens besides the coefficients that are not zero, and takes DC differences. */
+static void finish_blocks(smj_span *span, int predicted[SMJ_COMPONENTS])
+{
+    for (size_t i = 0; i < span->count; i++) {
+        const size_t number = span->order[i], component = number / SMJ_PLANE_BLOCKS;
+        int16_t *coefs = span->blocks.coefs[number];
+        const int dc = coefs[0];
+        coefs[0] = (int16_t)(dc - predicted[component]);
+        predicted[component] = dc;
+
+        const uint64_t marks = mark_long_runs(span->blocks.marks[number] | 1);
+        /* the end of the block, unless its last coefficient is not zero: right behind the highest
+         * mark */
+        const uint64_t end = ((uint64_t)1 << 63 >> __builtin_clzll(marks)) << 1;
+        span->blocks.marks[number] = marks | end;
+    }
+}
+
+void smj_span_make(smj_span *span, int predicted[SMJ_COMPONENTS], const smj_picture *picture,
+                   uint32_t x, uint32_t y, const smj_layout *layout,
+                   const smj_quantiser quantisers[2], const smj_kernels *kernels,
+                   const smj_shuffles *shuffles)
 {
     const size_t columns = at_most(picture->width - x, SMJ_SPAN);
     const size_t rows = at_most(picture->height - y, 8 * layout->luma_rows);
@@ -96,9 +150,9 @@ size_t smj_span_make(smj_span *span, const smj_picture *picture, uint32_t x, uin
     const size_t block_cols = divide_up(columns, 8), block_rows = divide_up(rows, 8);
     extend_down(span->full[0], SMJ_SPAN, rows, 8 * block_rows);
     for (size_t row = 0; row < block_rows; row++)
-        kernels->transform(&span->blocks[0], row * SMJ_SPAN_COLS, divide_up(block_cols, 2),
-                           span->full[0] + 8 * row * SMJ_SPAN, SMJ_SPAN, &quantisers[0], constants);
-    make_up_blocks(&span->blocks[0], block_cols, block_rows, mcus, layout);
+        kernels->transform(&span->blocks, row * SMJ_SPAN_COLS, divide_up(block_cols, 2),
+                           span->full[0] + 8 * row * SMJ_SPAN, SMJ_SPAN, &quantisers[0], shuffles);
+    make_up_blocks(&span->blocks, block_cols, block_rows, mcus, layout);
 
     for (uint32_t c = 1; c < layout->components; c++) {
         int8_t *plane = span->full[c];
@@ -109,8 +163,9 @@ size_t smj_span_make(smj_span *span, const smj_picture *picture, uint32_t x, uin
             chroma_rows = halve_chroma(plane, span->full[c], columns, rows, layout, kernels);
         }
         extend_down(plane, stride, chroma_rows, 8);
-        kernels->transform(&span->blocks[c], 0, divide_up(mcus, 2), plane, stride, &quantisers[1],
-                           constants);
+        kernels->transform(&span->blocks, c * SMJ_PLANE_BLOCKS, divide_up(mcus, 2), plane, stride,
+                           &quantisers[1], shuffles);
     }
-    return mcus;
+    set_order(span, mcus, layout);
+    finish_blocks(span, predicted);
 }

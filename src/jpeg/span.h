@@ -10,23 +10,33 @@ typedef struct smj_picture {
     uint32_t width, height;
 } smj_picture;
 
-/* Scratch of the work on a span; blocks is its outcome. */
+/* How the blocks of an MCU follow one another: luma_rows x luma_cols of luma, then one of each
+ * chroma component, unless there is only luma. */
+typedef struct smj_layout {
+    uint32_t luma_cols, luma_rows, components;
+} smj_layout;
+
+/* The outcome is count blocks, in the order of the scan; the rest is scratch. */
 typedef struct smj_span {
-    smj_blocks blocks[SMJ_COMPONENTS];
+    smj_blocks blocks;
+    uint8_t order[SMJ_SCAN_BLOCKS];
+    size_t count;
     _Alignas(64) int8_t full[SMJ_COMPONENTS][SMJ_SPAN_ROWS * SMJ_SPAN];
     _Alignas(64) int8_t halved[SMJ_COMPONENTS - 1][SMJ_SPAN_ROWS / 2 * SMJ_SPAN / 2];
 } smj_span;
 
 /*
- * Fills span->blocks from the pixels at (x, y), whose multiples of SMJ_SPAN and of the MCU's height
- * they are. Returns the number of MCUs.
+ * Fills the span from the pixels at (x, y), whose multiples of SMJ_SPAN and of the MCU's height
+ * they are, ready for tokens: DC values have given way to differences, and what gets a token is
+ * marked. predicted holds the DC values before the span, and then those behind it.
  *
  * What lies outside the picture is made up as libjpeg does it, for equal coefficients: the last
  * pixel of a row goes on; below the last row the samples go on, after chroma was halved; blocks
  * that lie outside altogether have the DC value of the block before and nothing else.
  */
-size_t smj_span_make(smj_span *span, const smj_picture *picture, uint32_t x, uint32_t y,
-                     const smj_layout *layout, const smj_quantiser quantisers[2],
-                     const smj_kernels *kernels, const smj_constants *constants);
+void smj_span_make(smj_span *span, int predicted[SMJ_COMPONENTS], const smj_picture *picture,
+                   uint32_t x, uint32_t y, const smj_layout *layout,
+                   const smj_quantiser quantisers[2], const smj_kernels *kernels,
+                   const smj_shuffles *shuffles);
 
 #endif
