@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -148,7 +149,7 @@ void screen_error(screen *s, const char *message)
 
 /* ---- Signals */
 
-static volatile sig_atomic_t signal_caught;
+static atomic_int signal_caught; /* written by a handler, read by every thread */
 
 static void on_signal(int number)
 {
