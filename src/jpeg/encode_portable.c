@@ -104,7 +104,7 @@ static uint64_t transform_one(int16_t *coefs, const int8_t *from, size_t stride,
     int32_t block[SMJ_BLOCK];
     int16_t quotients[SMJ_BLOCK];
     for (size_t y = 0; y < 8; y++)
-        for (size_t x = 0; x < 8; x++) block[8 * y + x] = from[y * stride + x];
+        for (size_t x = 0; x < 8; x++) block[8 * y + x] = (int32_t)from[y * stride + x];
     dct_2d(block);
     for (int i = 0; i < SMJ_BLOCK; i++)
         quotients[i] = divide(block[i], quantiser, i / 8 * SMJ_PAIR_ROW + i % 8);
