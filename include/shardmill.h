@@ -59,13 +59,13 @@ SM_API const char *sm_version(void);
 /* ---- Pictures -------------------------------------------------------------------------------- */
 
 /*
- * How a picture is fitted to WxH. With scale = max(W/w, H/h) ("cover") or min(W/w, H/h) ("fit"):
- *   center_crop         cover; resized to round(w*scale) x round(h*scale), at least W x H; then cut
- *                       at floor((nw-W)/2), floor((nh-H)/2). The output is exactly W x H.
- *   border              fit; centred on a white W x H.
- *   keep_ratio          cover without cutting: the shorter side fits, the longer is longer.
- *   keep_ratio_largest  fit without padding: the longer side fits, the shorter is shorter.
- *   no                  the picture keeps its size.
+ * How a picture is fitted to WxH, where round() takes halves up. With scale = max(W/w, H/h)
+ * ("cover") or min(W/w, H/h) ("fit"): center_crop         cover; resized to round(w*scale) x
+ * round(h*scale), at least W x H; then cut at floor((nw-W)/2), floor((nh-H)/2). The output is
+ * exactly W x H. border              fit; centred on a white W x H. keep_ratio          cover
+ * without cutting: the shorter side fits, the longer is longer. keep_ratio_largest  fit without
+ * padding: the longer side fits, the shorter is shorter. no                  the picture keeps its
+ * size.
  */
 typedef enum sm_resize_mode {
     SM_RESIZE_CENTER_CROP,

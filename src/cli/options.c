@@ -116,7 +116,7 @@ static bool set_value(void *target, const command *cmd, const option_row *row, c
     int value;
     switch (row->kind) {
     case OPTION_TEXT:
-        if (*text == '\0') return bad_value(cmd, row, text, "to be empty");
+        if (*text == '\0') return bad_value(cmd, row, text, "a name");
         *(const char **)target = text;
         return true;
     case OPTION_CHOICE:

@@ -60,13 +60,6 @@ static bool read_max_failures(void *target, const char *text, const char **want)
     return errno == 0 && *end == '\0';
 }
 
-static bool read_log_format(void *target, const char *text, const char **want)
-{
-    *want = "one of text|json";
-    *(int *)target = strcmp(text, "json") == 0 ? LOG_JSON : LOG_TEXT;
-    return strcmp(text, "json") == 0 || strcmp(text, "text") == 0;
-}
-
 #define AT(member) offsetof(pack_call, options.member)
 #define HEADING(text)                        \
     {                                        \
@@ -224,6 +217,7 @@ static int finish(screen *s, sm_status status, const sm_pack_summary *summary, c
     if (status == SM_OK) {
         bool silent = s->quiet && summary->failures == 0 && s->format == LOG_TEXT;
         if (!silent) print_pack_summary(summary, dst, options, s->format);
+        if (!finish_stdout(s)) return EXIT_FATAL;
         return summary->failures > 0 && !options->dry_run ? EXIT_WITH_FAILURES : EXIT_DONE;
     }
     screen_error(s, sm_last_error());

@@ -147,6 +147,20 @@ void screen_error(screen *s, const char *message)
     putc('\n', stderr);
 }
 
+bool read_log_format(void *target, const char *text, const char **want)
+{
+    *want = "one of text|json";
+    *(int *)target = strcmp(text, "json") == 0 ? LOG_JSON : LOG_TEXT;
+    return strcmp(text, "json") == 0 || strcmp(text, "text") == 0;
+}
+
+bool finish_stdout(screen *s)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) return true;
+    screen_error(s, "cannot write to standard output");
+    return false;
+}
+
 /* ---- Signals */
 
 static atomic_int signal_caught; /* written by a handler, read by every thread */

@@ -36,6 +36,12 @@ void screen_progress(screen *s, const sm_progress *progress);
 /* Wipes the bar. */
 void screen_clear(screen *s);
 
+/* Reads "text" or "json" into an int, for an option row. */
+bool read_log_format(void *target, const char *text, const char **want);
+
+/* Whether all that was printed on stdout got there; else says so, and the command has failed. */
+bool finish_stdout(screen *s);
+
 /* "shardmill CMD: message" on stderr. */
 void screen_error(screen *s, const char *message);
 

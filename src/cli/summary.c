@@ -95,6 +95,22 @@ static void set_count(json_t *object, const char *key, uint64_t value)
     json_object_set_new(object, key, json_integer((json_int_t)value));
 }
 
+/* text may be any bytes; JSON holds UTF-8 alone. */
+static void set_text(json_t *object, const char *key, const char *text)
+{
+    json_t *value = json_string(text);
+    json_object_set_new(object, key, value != NULL ? value : json_string("(not UTF-8)"));
+}
+
+/* Prints object as one line, and lets go of it. */
+static void print_object(FILE *to, json_t *object)
+{
+    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    fprintf(to, "%s\n", text == NULL ? "{}" : text);
+    free(text);
+    json_decref(object);
+}
+
 static json_t *describe_splits(const sm_pack_summary *s)
 {
     json_t *list = json_array();
@@ -154,10 +170,7 @@ static void print_json(const sm_pack_summary *s, const sm_pack_options *options)
     json_object_set_new(object, "skip_reasons",
                         describe_reasons(s, SM_SKIP_HIDDEN, SM_REASON_COUNT));
     json_object_set_new(object, "splits", describe_splits(s));
-    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
-    printf("%s\n", text == NULL ? "{}" : text);
-    free(text);
-    json_decref(object);
+    print_object(stdout, object);
 }
 
 void print_pack_summary(const sm_pack_summary *summary, const char *dst,
@@ -167,5 +180,23 @@ void print_pack_summary(const sm_pack_summary *summary, const char *dst,
         print_json(summary, options);
     else
         print_text(summary, dst, options);
-    fflush(stdout);
+}
+
+void print_verify_json(const sm_verify_summary *summary)
+{
+    json_t *object = json_pack("{s:s, s:f}", "event", "summary", "seconds", summary->seconds);
+    set_count(object, "shards", summary->shards);
+    set_count(object, "records", summary->records);
+    set_count(object, "bytes", summary->bytes);
+    set_count(object, "problems", summary->problems);
+    print_object(stdout, object);
+}
+
+void print_problem_json(const char *file, uint64_t offset, const char *message)
+{
+    json_t *object = json_pack("{s:s}", "event", "problem");
+    set_text(object, "file", file);
+    if (offset != UINT64_MAX) set_count(object, "offset", offset);
+    set_text(object, "message", message);
+    print_object(stderr, object);
 }

@@ -1,10 +1,15 @@
-/* The summary of a pack, for people or as one JSON object, on stdout. */
+/* The summaries of commands. */
 #ifndef SM_CLI_SUMMARY_H
 #define SM_CLI_SUMMARY_H
 
 #include "screen.h"
 
+/* Of a pack, for people or as one JSON object, on stdout. */
 void print_pack_summary(const sm_pack_summary *summary, const char *dst,
                         const sm_pack_options *options, log_format format);
+
+/* The outcome of a verify as one JSON object on stdout, and a problem as a line on stderr. */
+void print_verify_json(const sm_verify_summary *summary);
+void print_problem_json(const char *file, uint64_t offset, const char *message);
 
 #endif

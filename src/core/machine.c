@@ -74,10 +74,10 @@ static void cut_cores(double *cores, double quota, double period)
 static void look_cpu_v2(const char *folder, void *into)
 {
     char line[128];
-    double quota, period;
-    if (read_line(line, sizeof line, folder, "cpu.max") &&
-        sscanf(line, "%lf %lf", &quota, &period) == 2)
-        cut_cores(into, quota, period); /* "max 100000" does not scan */
+    if (!read_line(line, sizeof line, folder, "cpu.max")) return;
+    char *rest; /* "max 100000" has no number in front: then the quota is 0, which is none */
+    double quota = strtod(line, &rest);
+    cut_cores(into, quota, strtod(rest, NULL));
 }
 
 static void look_cpu_v1(const char *folder, void *into)
@@ -85,7 +85,7 @@ static void look_cpu_v1(const char *folder, void *into)
     char quota[64], period[64];
     if (read_line(quota, sizeof quota, folder, "cpu.cfs_quota_us") &&
         read_line(period, sizeof period, folder, "cpu.cfs_period_us"))
-        cut_cores(into, atof(quota), atof(period));
+        cut_cores(into, strtod(quota, NULL), strtod(period, NULL));
 }
 
 uint32_t sm_machine_threads(void)

@@ -6,6 +6,7 @@
 #include "pack/lines.h"
 
 #include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,8 +60,7 @@ static sm_status on_entry(void *user, sm_walk_event event, const char *path,
 {
     collecting *c = user;
     char reason[SM_ERROR_MAX]; /* before anything else can fail */
-    strncpy(reason, sm_last_error(), sizeof reason - 1);
-    reason[sizeof reason - 1] = '\0';
+    snprintf(reason, sizeof reason, "%s", sm_last_error());
 
     sm_buf_clear(&c->path);
     sm_status status = sm_buf_append_str(&c->path, c->prefix);

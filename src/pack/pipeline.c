@@ -7,6 +7,7 @@
 #include "pack/writer.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +50,7 @@ static void stop_with(pipeline *p, sm_status status)
     pthread_mutex_lock(&p->lock);
     if (p->status == SM_OK) {
         p->status = status;
-        strncpy(p->error, sm_last_error(), sizeof p->error - 1);
+        snprintf(p->error, sizeof p->error, "%s", sm_last_error());
     }
     atomic_store(&p->stop, true);
     pthread_cond_broadcast(&p->freed);

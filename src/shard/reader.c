@@ -34,24 +34,25 @@ struct sm_reader {
     bool end;        /* the stream has nothing behind the window */
     bool done;       /* nothing will be given any more */
 
+    char problem[256]; /* of the last failure */
+
     bool gzip, in_member;
     const char *gzip_bad; /* why the stream ends too soon; else NULL */
     z_stream stream;
     uint8_t *compressed;
 };
 
-static sm_status fail_at(const sm_reader *reader, const char *format, ...)
+static sm_status fail_at(sm_reader *reader, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static sm_status fail_at(const sm_reader *reader, const char *format, ...)
+static sm_status fail_at(sm_reader *reader, const char *format, ...)
 {
-    char what[256];
     va_list args;
     va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
+    vsnprintf(reader->problem, sizeof reader->problem, format, args);
     va_end(args);
     return sm_fail(SM_ERR_CORRUPT, "'%s' at byte %" PRIu64 ": %s", reader->path, reader->record,
-                   what);
+                   reader->problem);
 }
 
 static uint64_t load_le(const uint8_t *p, int bytes)
@@ -153,7 +154,7 @@ static sm_status fill(sm_reader *reader, size_t *got, size_t need)
 
 /* ---- Records --------------------------------------------------------------------------------- */
 
-static sm_status fail_short(const sm_reader *reader, const char *part, size_t got, size_t need)
+static sm_status fail_short(sm_reader *reader, const char *part, size_t got, size_t need)
 {
     if (reader->gzip_bad != NULL)
         return fail_at(reader, "the gzip stream is damaged: %s", reader->gzip_bad);
@@ -304,4 +305,9 @@ void sm_reader_close(sm_reader *reader)
     sm_source_close(reader->source);
     free(reader->path);
     free(reader);
+}
+
+const char *sm_reader_problem(const sm_reader *reader)
+{
+    return reader->problem;
 }

@@ -18,4 +18,8 @@ enum { SM_TFRECORD_HEADER = 12, SM_TFRECORD_FOOTER = 4 };
 sm_status sm_tfrecord_begin(size_t *start, sm_buf *buf);
 sm_status sm_tfrecord_end(sm_buf *buf, size_t start);
 
+/* What was wrong with the record that sm_reader_next failed on as corrupt: its line without file
+ * and offset. "" when there was no such failure. */
+const char *sm_reader_problem(const sm_reader *reader);
+
 #endif
