@@ -2,6 +2,7 @@
 #include "pictures.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/file.h>
 
@@ -385,7 +386,55 @@ static void refuses_files_larger_than_its_memory(void **state)
     assert_int_equal(s.records, 3);
 }
 
-static void tells_files_that_change(void **state)
+/* What happens to files between the listing and the reading. */
+typedef struct meddler {
+    pthread_mutex_t lock;
+    bool done;
+    const char *src;
+} meddler;
+
+/* Every reader asks before it takes its first file, and waits here until all is done. */
+static bool meddle(void *user)
+{
+    meddler *m = user;
+    pthread_mutex_lock(&m->lock);
+    if (!m->done) {
+        m->done = true;
+        unlink(in(m->src, "a/000.jpg"));
+        put_text(in(m->src, "b/001.jpg"), "shorter");
+        static const char longer[100000];
+        put_bytes(in(m->src, "c/002.jpg"), longer, sizeof longer);
+        const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+        utimensat(AT_FDCWD, in(m->src, "a/003.jpg"), times, 0);
+        unlink(in(m->src, "b/004.jpg"));
+        mkdir(in(m->src, "b/004.jpg"), 0700);
+        unlink(in(m->src, "c/005.jpg"));
+        mkfifo(in(m->src, "c/005.jpg"), 0600);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return false;
+}
+
+static void names_files_that_change_under_its_hands(void **state)
+{
+    places p = places_in(*state);
+    put_pictures(p.src, 9);
+    meddler m = {.lock = PTHREAD_MUTEX_INITIALIZER, .src = p.src};
+    sm_pack_options options = test_options();
+    options.shards = 2;
+    options.is_cancelled = meddle;
+    options.user = &m;
+    alarm(20);
+    sm_pack_summary s = pack_well(p.src, p.dst, &options);
+    alarm(0);
+    assert_int_equal(s.records, 3);
+    assert_int_equal(s.by_reason[SM_FAIL_NOT_FOUND], 1);
+    assert_int_equal(s.by_reason[SM_FAIL_CHANGED], 3);
+    assert_int_equal(s.by_reason[SM_FAIL_READ_ERROR], 2);
+    expect_good_set(p.dst);
+}
+
+static void reads_only_files(void **state)
 {
     places p = places_in(*state);
     put_pictures(p.src, 3);
@@ -490,7 +539,8 @@ int main(void)
         TEST_IN_FOLDER(names_every_failure_and_skip),
         TEST_IN_FOLDER(stops_at_too_many_failures),
         TEST_IN_FOLDER(refuses_files_larger_than_its_memory),
-        TEST_IN_FOLDER(tells_files_that_change),
+        TEST_IN_FOLDER(names_files_that_change_under_its_hands),
+        TEST_IN_FOLDER(reads_only_files),
         TEST_IN_FOLDER(packs_below_any_path),
         TEST_IN_FOLDER(carries_a_manifest),
     };
