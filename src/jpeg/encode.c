@@ -216,13 +216,19 @@ static bool put_picture(smj_encoder *e)
 
 /* ---- The interface --------------------------------------------------------------------------- */
 
+static const smj_kernels *best_kernels(void)
+{
+    const smj_kernels *kernels = smj_kernels_avx2();
+    if (kernels == NULL) kernels = smj_kernels_neon();
+    return kernels != NULL ? kernels : &smj_kernels_portable;
+}
+
 smj_encoder *smj_encoder_new(smj_kernels_choice choice)
 {
     const size_t unit = _Alignof(smj_encoder);
     smj_encoder *e = aligned_alloc(unit, (sizeof *e + unit - 1) / unit * unit);
     if (e == NULL) return NULL;
-    const smj_kernels *best = choice == SMJ_KERNELS_PORTABLE ? NULL : smj_kernels_avx2();
-    e->kernels = best != NULL ? best : &smj_kernels_portable;
+    e->kernels = choice == SMJ_KERNELS_PORTABLE ? &smj_kernels_portable : best_kernels();
     smj_shuffles_set(&e->shuffles);
     e->quality = 0;
     e->out = NULL;

@@ -126,5 +126,6 @@ extern const smj_kernels smj_kernels_portable;
 
 /* NULL when this machine lacks the instructions, or is of another kind. */
 const smj_kernels *smj_kernels_avx2(void);
+const smj_kernels *smj_kernels_neon(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Tokens to bits: plain C, to be compiled into each implementation with that one's instructions. */
+/* Tokens to bits to bytes: plain C, compiled into each implementation with its instructions. */
 #ifndef SMJ_ENCODE_PACK_H
 #define SMJ_ENCODE_PACK_H
 
@@ -61,6 +61,21 @@ SMJ_INLINE uint8_t *smj_pack_tokens(uint8_t *to, smj_bits *held, const uint32_t 
     }
     for (; i < count; i++) to = smj_put_bits(to, &now, smj_token_bits(tokens[i], codes));
     *held = now;
+    return to;
+}
+
+/* From one 0xff to the next, which the C library finds quickly. */
+SMJ_INLINE uint8_t *smj_stuff_bytes(uint8_t *to, const uint8_t *from, size_t count)
+{
+    while (count > 0) {
+        const uint8_t *found = memchr(from, 0xff, count);
+        const size_t plain = found == NULL ? count : (size_t)(found - from) + 1;
+        memcpy(to, from, plain);
+        to += plain;
+        from += plain;
+        count -= plain;
+        if (found != NULL) *to++ = 0;
+    }
     return to;
 }
 

@@ -160,16 +160,7 @@ static uint8_t *pack(uint8_t *to, smj_bits *held, const uint32_t *from, size_t c
 
 static uint8_t *stuff(uint8_t *to, const uint8_t *from, size_t count)
 {
-    while (count > 0) {
-        const uint8_t *found = memchr(from, 0xff, count);
-        const size_t plain = found == NULL ? count : (size_t)(found - from) + 1;
-        memcpy(to, from, plain);
-        to += plain;
-        from += plain;
-        count -= plain;
-        if (found != NULL) *to++ = 0;
-    }
-    return to;
+    return smj_stuff_bytes(to, from, count);
 }
 
 const smj_kernels smj_kernels_portable = {"portable", convert, halve_x, halve_xy,
