@@ -3,6 +3,7 @@
  * machine with the one has the other). The arithmetic is encode_portable.c's, sixteen numbers at a
  * time.
  */
+#include "jpeg/dct.h"
 #include "jpeg/encode_pack.h"
 
 #if defined(__x86_64__)
@@ -167,11 +168,11 @@ AVX2_INLINE void transpose(block_pair *b)
     }
 }
 
-/* a * low + b * high of pairs taken from two vectors, rounded, without the lowest `bits` bits. */
 typedef struct products {
     __m256i low, high; /* first and second fours of each half, 32 bits wide */
 } products;
 
+/* a's numbers times the low factor, plus b's times the high one. */
 AVX2_INLINE products multiply(__m256i a, __m256i b, __m256i factors)
 {
     return (products){_mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), factors),
@@ -183,6 +184,7 @@ AVX2_INLINE products sum(products a, products b)
     return (products){_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
 }
 
+/* Rounded, without the lowest bits. */
 AVX2_INLINE __m256i drop(products a, int bits)
 {
     const __m256i half = _mm256_set1_epi32(1 << (bits - 1));
@@ -190,31 +192,15 @@ AVX2_INLINE __m256i drop(products a, int bits)
                               _mm256_srai_epi32(_mm256_add_epi32(a.high, half), bits));
 }
 
-/* The factors of encode_portable.c's dct_1d times 2^13. There a rotation takes three
- * multiplications; here it is one instruction for each result, with factors that are sums of these.
+/*
+ * Along the vectors' index. Sums and differences fit 16 bits in both passes. A rotation, which
+ * takes three multiplications in encode_portable.c, is one instruction for each result here, with
+ * factors that are sums of those.
  */
-enum {
-    F0298 = 2446,
-    F0390 = 3196,
-    F0541 = 4433,
-    F0765 = 6270,
-    F0899 = 7373,
-    F1175 = 9633,
-    F1501 = 12299,
-    F1847 = 15137,
-    F1961 = 16069,
-    F2053 = 16819,
-    F2562 = 20995,
-    F3072 = 25172,
-    FIXED_BITS = 13,
-    PASS_BITS = 2
-};
-
-/* Along the vectors' index. Sums and differences fit 16 bits in both passes. */
 AVX2_INLINE void dct_1d(block_pair *b, bool first)
 {
     __m256i *v = b->v;
-    const int bits = first ? FIXED_BITS - PASS_BITS : FIXED_BITS + PASS_BITS;
+    const int bits = first ? SMJ_FIXED_BITS - SMJ_PASS_BITS : SMJ_FIXED_BITS + SMJ_PASS_BITS;
     const __m256i sum0 = _mm256_add_epi16(v[0], v[7]), dif0 = _mm256_sub_epi16(v[0], v[7]);
     const __m256i sum1 = _mm256_add_epi16(v[1], v[6]), dif1 = _mm256_sub_epi16(v[1], v[6]);
     const __m256i sum2 = _mm256_add_epi16(v[2], v[5]), dif2 = _mm256_sub_epi16(v[2], v[5]);
@@ -225,20 +211,20 @@ AVX2_INLINE void dct_1d(block_pair *b, bool first)
     v[0] = _mm256_add_epi16(even0, even1);
     v[4] = _mm256_sub_epi16(even0, even1);
     for (int i = 0; i < 8; i += 4) {
-        const __m256i half = _mm256_set1_epi16(1 << (PASS_BITS - 1));
-        v[i] = first ? _mm256_slli_epi16(v[i], PASS_BITS)
-                     : _mm256_srai_epi16(_mm256_add_epi16(v[i], half), PASS_BITS);
+        const __m256i half = _mm256_set1_epi16(1 << (SMJ_PASS_BITS - 1));
+        v[i] = first ? _mm256_slli_epi16(v[i], SMJ_PASS_BITS)
+                     : _mm256_srai_epi16(_mm256_add_epi16(v[i], half), SMJ_PASS_BITS);
     }
-    v[2] = drop(multiply(even2, even3, pair(F0541, F0541 + F0765)), bits);
-    v[6] = drop(multiply(even2, even3, pair(F0541 - F1847, F0541)), bits);
+    v[2] = drop(multiply(even2, even3, pair(SMJ_F0541, SMJ_F0541 + SMJ_F0765)), bits);
+    v[6] = drop(multiply(even2, even3, pair(SMJ_F0541 - SMJ_F1847, SMJ_F0541)), bits);
 
     const __m256i odd3 = _mm256_add_epi16(dif3, dif1), odd4 = _mm256_add_epi16(dif2, dif0);
-    const products z3 = multiply(odd3, odd4, pair(F1175 - F1961, F1175));
-    const products z4 = multiply(odd3, odd4, pair(F1175, F1175 - F0390));
-    v[7] = drop(sum(multiply(dif3, dif0, pair(F0298 - F0899, -F0899)), z3), bits);
-    v[1] = drop(sum(multiply(dif3, dif0, pair(-F0899, F1501 - F0899)), z4), bits);
-    v[5] = drop(sum(multiply(dif2, dif1, pair(F2053 - F2562, -F2562)), z4), bits);
-    v[3] = drop(sum(multiply(dif2, dif1, pair(-F2562, F3072 - F2562)), z3), bits);
+    const products z3 = multiply(odd3, odd4, pair(SMJ_F1175 - SMJ_F1961, SMJ_F1175));
+    const products z4 = multiply(odd3, odd4, pair(SMJ_F1175, SMJ_F1175 - SMJ_F0390));
+    v[7] = drop(sum(multiply(dif3, dif0, pair(SMJ_F0298 - SMJ_F0899, -SMJ_F0899)), z3), bits);
+    v[1] = drop(sum(multiply(dif3, dif0, pair(-SMJ_F0899, SMJ_F1501 - SMJ_F0899)), z4), bits);
+    v[5] = drop(sum(multiply(dif2, dif1, pair(SMJ_F2053 - SMJ_F2562, -SMJ_F2562)), z4), bits);
+    v[3] = drop(sum(multiply(dif2, dif1, pair(-SMJ_F2562, SMJ_F3072 - SMJ_F2562)), z3), bits);
 }
 
 AVX2_INLINE void quantise(block_pair *b, const smj_quantiser *q)

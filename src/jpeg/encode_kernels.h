@@ -21,10 +21,10 @@
 #include <stddef.h>
 
 enum {
-    SMJ_SPAN = 256,     /* pixels side by side */
-    SMJ_SPAN_ROWS = 16, /* of the tallest MCU */
-    SMJ_SPAN_COLS = SMJ_SPAN / 8 /* blocks side by side */,
-    SMJ_GROUP = 32, /* pixels that convert takes at a time */
+    SMJ_SPAN = 256,               /* pixels side by side */
+    SMJ_SPAN_ROWS = 16,           /* of the tallest MCU */
+    SMJ_SPAN_COLS = SMJ_SPAN / 8, /* blocks side by side */
+    SMJ_GROUP = 32,               /* pixels that convert takes at a time */
     SMJ_COMPONENTS = 3,
     SMJ_STUFF_SLACK = 32 /* bytes that stuff may read, and write, behind its end */
 };
@@ -64,10 +64,10 @@ enum {
 
 /* Byte shuffles of vector code; see smj_shuffles_set. A negative number gives 0. */
 typedef struct smj_shuffles {
-    /* to[i][j]: brings what belongs into eight of zigzag order (eight 16-bit numbers) from row j of
-     * a block; twice each, for vectors of two blocks */
+    /* zigzag[i][j]: from row j of a block (eight 16-bit numbers), those that are among the i-th
+     * eight of the scan, each in its place; twice, for vectors of two blocks */
     _Alignas(32) int8_t zigzag[8][8][32];
-    /* what one byte's bits mark: first of eight 16-bit numbers, then just their indices */
+    /* those of eight 16-bit numbers that the bits of a byte mark, moved together; their indices */
     _Alignas(16) int8_t marked[256][16];
     uint8_t indices[256][8];
 } smj_shuffles;

@@ -1,4 +1,5 @@
 /* The encoder's inner loops for NEON, which every 64-bit ARM machine has. */
+#include "jpeg/dct.h"
 #include "jpeg/encode_pack.h"
 
 #if defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -133,33 +134,16 @@ static inline products sum(products a, products b)
     return (products){vaddq_s32(a.low, b.low), vaddq_s32(a.high, b.high)};
 }
 
-/* The factors of encode_portable.c's dct_1d times 2^13, joined as in encode_avx2.c. */
-enum {
-    F0298 = 2446,
-    F0390 = 3196,
-    F0541 = 4433,
-    F0765 = 6270,
-    F0899 = 7373,
-    F1175 = 9633,
-    F1501 = 12299,
-    F1847 = 15137,
-    F1961 = 16069,
-    F2053 = 16819,
-    F2562 = 20995,
-    F3072 = 25172,
-    FIXED_BITS = 13,
-    PASS_BITS = 2
-};
-
 /* Rounded, without the bits that the pass drops. */
 static inline int16x8_t drop(products a, bool first)
 {
-    return first ? vcombine_s16(vrshrn_n_s32(a.low, FIXED_BITS - PASS_BITS),
-                                vrshrn_n_s32(a.high, FIXED_BITS - PASS_BITS))
-                 : vcombine_s16(vrshrn_n_s32(a.low, FIXED_BITS + PASS_BITS),
-                                vrshrn_n_s32(a.high, FIXED_BITS + PASS_BITS));
+    return first ? vcombine_s16(vrshrn_n_s32(a.low, SMJ_FIXED_BITS - SMJ_PASS_BITS),
+                                vrshrn_n_s32(a.high, SMJ_FIXED_BITS - SMJ_PASS_BITS))
+                 : vcombine_s16(vrshrn_n_s32(a.low, SMJ_FIXED_BITS + SMJ_PASS_BITS),
+                                vrshrn_n_s32(a.high, SMJ_FIXED_BITS + SMJ_PASS_BITS));
 }
 
+/* As in encode_avx2.c, with the same sums of factors. */
 static inline void dct_1d(block *b, bool first)
 {
     int16x8_t *v = b->v;
@@ -173,17 +157,17 @@ static inline void dct_1d(block *b, bool first)
     v[0] = vaddq_s16(even0, even1);
     v[4] = vsubq_s16(even0, even1);
     for (int i = 0; i < 8; i += 4)
-        v[i] = first ? vshlq_n_s16(v[i], PASS_BITS) : vrshrq_n_s16(v[i], PASS_BITS);
-    v[2] = drop(multiply(even2, even3, F0541, F0541 + F0765), first);
-    v[6] = drop(multiply(even2, even3, F0541 - F1847, F0541), first);
+        v[i] = first ? vshlq_n_s16(v[i], SMJ_PASS_BITS) : vrshrq_n_s16(v[i], SMJ_PASS_BITS);
+    v[2] = drop(multiply(even2, even3, SMJ_F0541, SMJ_F0541 + SMJ_F0765), first);
+    v[6] = drop(multiply(even2, even3, SMJ_F0541 - SMJ_F1847, SMJ_F0541), first);
 
     const int16x8_t odd3 = vaddq_s16(dif3, dif1), odd4 = vaddq_s16(dif2, dif0);
-    const products z3 = multiply(odd3, odd4, F1175 - F1961, F1175);
-    const products z4 = multiply(odd3, odd4, F1175, F1175 - F0390);
-    v[7] = drop(sum(multiply(dif3, dif0, F0298 - F0899, -F0899), z3), first);
-    v[1] = drop(sum(multiply(dif3, dif0, -F0899, F1501 - F0899), z4), first);
-    v[5] = drop(sum(multiply(dif2, dif1, F2053 - F2562, -F2562), z4), first);
-    v[3] = drop(sum(multiply(dif2, dif1, -F2562, F3072 - F2562), z3), first);
+    const products z3 = multiply(odd3, odd4, SMJ_F1175 - SMJ_F1961, SMJ_F1175);
+    const products z4 = multiply(odd3, odd4, SMJ_F1175, SMJ_F1175 - SMJ_F0390);
+    v[7] = drop(sum(multiply(dif3, dif0, SMJ_F0298 - SMJ_F0899, -SMJ_F0899), z3), first);
+    v[1] = drop(sum(multiply(dif3, dif0, -SMJ_F0899, SMJ_F1501 - SMJ_F0899), z4), first);
+    v[5] = drop(sum(multiply(dif2, dif1, SMJ_F2053 - SMJ_F2562, -SMJ_F2562), z4), first);
+    v[3] = drop(sum(multiply(dif2, dif1, -SMJ_F2562, SMJ_F3072 - SMJ_F2562), z3), first);
 }
 
 /* The high 16 bits of products. */

@@ -1,4 +1,5 @@
 /* The encoder's inner loops in plain C: the reference for all others. */
+#include "jpeg/dct.h"
 #include "jpeg/encode_pack.h"
 
 #include <stdlib.h>
@@ -43,15 +44,6 @@ static void halve_xy(int8_t *to, const int8_t *upper, const int8_t *lower, size_
 
 /* ---- Forward DCT ----------------------------------------------------------------------------- */
 
-/*
- * Loeffler, Ligtenberg and Moschytz's DCT of eight points with 11 multiplications (ICASSP 1989), in
- * 13-bit fixed point: the arithmetic of libjpeg's JDCT_ISLOW, rounding included. A block comes out
- * 8 times as large as T.81's A.3.3 has it. Between the passes, values keep PASS_BITS more bits.
- */
-enum { FIXED_BITS = 13, PASS_BITS = 2 };
-
-#define FIXED(x) ((int32_t)((x) * (1 << FIXED_BITS) + 0.5))
-
 static int32_t drop(int32_t value, int bits)
 {
     return (value + (1 << (bits - 1))) >> bits;
@@ -67,27 +59,28 @@ static void dct_1d(int32_t *v, int step, int product_shift, int first)
 
     const int32_t even0 = sum0 + sum3, even3 = sum0 - sum3;
     const int32_t even1 = sum1 + sum2, even2 = sum1 - sum2;
-    v[0] = first ? (even0 + even1) * (1 << PASS_BITS) : drop(even0 + even1, PASS_BITS);
-    v[4 * step] = first ? (even0 - even1) * (1 << PASS_BITS) : drop(even0 - even1, PASS_BITS);
-    const int32_t turn = (even2 + even3) * FIXED(0.541196100);
-    v[2 * step] = drop(turn + even3 * FIXED(0.765366865), product_shift);
-    v[6 * step] = drop(turn - even2 * FIXED(1.847759065), product_shift);
+    v[0] = first ? (even0 + even1) * (1 << SMJ_PASS_BITS) : drop(even0 + even1, SMJ_PASS_BITS);
+    v[4 * step] =
+        first ? (even0 - even1) * (1 << SMJ_PASS_BITS) : drop(even0 - even1, SMJ_PASS_BITS);
+    const int32_t turn = (even2 + even3) * SMJ_F0541;
+    v[2 * step] = drop(turn + even3 * SMJ_F0765, product_shift);
+    v[6 * step] = drop(turn - even2 * SMJ_F1847, product_shift);
 
-    const int32_t both = (dif3 + dif1 + dif2 + dif0) * FIXED(1.175875602);
-    const int32_t z1 = (dif3 + dif0) * FIXED(0.899976223);
-    const int32_t z2 = (dif2 + dif1) * FIXED(2.562915447);
-    const int32_t z3 = both - (dif3 + dif1) * FIXED(1.961570560);
-    const int32_t z4 = both - (dif2 + dif0) * FIXED(0.390180644);
-    v[7 * step] = drop(dif3 * FIXED(0.298631336) - z1 + z3, product_shift);
-    v[5 * step] = drop(dif2 * FIXED(2.053119869) - z2 + z4, product_shift);
-    v[3 * step] = drop(dif1 * FIXED(3.072711026) - z2 + z3, product_shift);
-    v[step] = drop(dif0 * FIXED(1.501321110) - z1 + z4, product_shift);
+    const int32_t both = (dif3 + dif1 + dif2 + dif0) * SMJ_F1175;
+    const int32_t z1 = (dif3 + dif0) * SMJ_F0899;
+    const int32_t z2 = (dif2 + dif1) * SMJ_F2562;
+    const int32_t z3 = both - (dif3 + dif1) * SMJ_F1961;
+    const int32_t z4 = both - (dif2 + dif0) * SMJ_F0390;
+    v[7 * step] = drop(dif3 * SMJ_F0298 - z1 + z3, product_shift);
+    v[5 * step] = drop(dif2 * SMJ_F2053 - z2 + z4, product_shift);
+    v[3 * step] = drop(dif1 * SMJ_F3072 - z2 + z3, product_shift);
+    v[step] = drop(dif0 * SMJ_F1501 - z1 + z4, product_shift);
 }
 
 static void dct_2d(int32_t block[SMJ_BLOCK])
 {
-    for (int row = 0; row < 8; row++) dct_1d(block + 8 * row, 1, FIXED_BITS - PASS_BITS, 1);
-    for (int col = 0; col < 8; col++) dct_1d(block + col, 8, FIXED_BITS + PASS_BITS, 0);
+    for (int row = 0; row < 8; row++) dct_1d(block + 8 * row, 1, SMJ_FIXED_BITS - SMJ_PASS_BITS, 1);
+    for (int col = 0; col < 8; col++) dct_1d(block + col, 8, SMJ_FIXED_BITS + SMJ_PASS_BITS, 0);
 }
 
 static int16_t divide(int32_t value, const smj_quantiser *q, int place)

@@ -47,7 +47,7 @@ typedef enum smj_kernels_choice { SMJ_KERNELS_BEST, SMJ_KERNELS_PORTABLE } smj_k
 
 typedef struct smj_encoder smj_encoder;
 
-/* An encoder with all its scratch memory (about 2.3 MB, whatever the pictures' sizes; pages that
+/* An encoder with all its scratch memory (2.2 MB, whatever the pictures' sizes; pages that
  * small pictures do not need are never touched). NULL: no memory. */
 smj_encoder *smj_encoder_new(smj_kernels_choice choice);
 void smj_encoder_free(smj_encoder *encoder); /* NULL is fine */

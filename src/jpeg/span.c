@@ -108,7 +108,7 @@ static uint64_t mark_long_runs(uint64_t marks)
     enum { ZRL = 16 };
     uint64_t near = marks; /* marks, and the 15 places behind each */
     for (int reach = 1; reach < ZRL; reach *= 2) near |= near << reach;
-    /* the lowest place of a long run of zeros is 16 behind a mark */
+    /* what is left bare below the highest mark begins 16 behind a mark */
     const uint64_t highest = UINT64_MAX >> __builtin_clzll(marks);
     for (uint64_t bare; __builtin_expect((bare = ~near & highest) != 0, 0);) {
         const uint64_t mark = bare & -bare;
