@@ -38,7 +38,7 @@ const char *sm_status_name(sm_status status)
     return "unknown";
 }
 
-sm_status sm_fail(sm_status status, const char *format, ...)
+sm_status(sm_fail)(sm_status status, const char *format, ...)
 {
     /* Through a second buffer: an argument may be the error line itself. */
     char line[SM_ERROR_MAX];
@@ -68,7 +68,7 @@ static sm_status status_of_errno(int error)
     }
 }
 
-sm_status sm_fail_errno(int error, const char *format, ...)
+sm_status(sm_fail_errno)(int error, const char *format, ...)
 {
     char what[SM_ERROR_MAX];
     va_list args;
@@ -80,12 +80,12 @@ sm_status sm_fail_errno(int error, const char *format, ...)
     return sm_fail(status_of_errno(error), "%s: %s", what, text);
 }
 
-sm_status sm_fail_memory(size_t bytes)
+sm_status(sm_fail_memory)(size_t bytes)
 {
     return sm_fail(SM_ERR_MEMORY, "cannot get %zu bytes of memory", bytes);
 }
 
-sm_status sm_fail_prefix(sm_status status, const char *format, ...)
+sm_status(sm_fail_prefix)(sm_status status, const char *format, ...)
 {
     char prefix[SM_ERROR_MAX];
     va_list args;

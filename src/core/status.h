@@ -20,4 +20,12 @@ sm_status sm_fail_memory(size_t bytes);
 sm_status sm_fail_prefix(sm_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+#ifdef __clang_analyzer__
+/* It sees one file at a time, and would take a failure for SM_OK. */
+#define sm_fail(status, ...)        ((sm_fail)((status), __VA_ARGS__), (status))
+#define sm_fail_errno(error, ...)   ((sm_fail_errno)((error), __VA_ARGS__), SM_ERR_IO)
+#define sm_fail_memory(bytes)       ((sm_fail_memory)(bytes), SM_ERR_MEMORY)
+#define sm_fail_prefix(status, ...) ((sm_fail_prefix)((status), __VA_ARGS__), (status))
+#endif
+
 #endif

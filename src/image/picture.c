@@ -47,7 +47,9 @@ static sm_status check_options(const sm_picture_options *o)
     if (o->encode_quality < 1 || o->encode_quality > 100)
         return sm_fail(SM_ERR_USAGE, "the quality %d is not between 1 and 100", o->encode_quality);
     if (o->encode_format == SM_ENCODE_KEEP && o->resize_mode != SM_RESIZE_NO)
-        return sm_fail(SM_ERR_USAGE, "--encode-format keep keeps the files' own bytes, which needs --resize-mode no");
+        return sm_fail(
+            SM_ERR_USAGE,
+            "--encode-format keep keeps the files' own bytes, which needs --resize-mode no");
     if (o->max_pixels < 1)
         return sm_fail(SM_ERR_USAGE, "pictures of 0 pixels at most: none would be left");
     return SM_OK;
