@@ -1,10 +1,12 @@
-/* Pixels to JPEG, through libjpeg-turbo. */
+/* Pixels to JPEG, through the jpeg room's encoder. */
 #ifndef SM_IMAGE_ENCODE_JPEG_H
 #define SM_IMAGE_ENCODE_JPEG_H
 
 #include "image/image.h"
 
-enum { SM_JPEG_SIDE_MAX = 65500 }; /* pixels; libjpeg's limit */
+enum {
+    SM_JPEG_SIDE_MAX = 65500
+}; /* pixels; libjpeg, which most readers are made with, takes no more */
 
 typedef struct sm_jpeg_encoder sm_jpeg_encoder;
 
