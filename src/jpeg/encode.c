@@ -233,6 +233,7 @@ smj_encoder *smj_encoder_new(smj_kernels_choice choice)
     e->quality = 0;
     e->out = NULL;
     e->out_len = e->out_cap = 0;
+    memset(e->packed, 0, sizeof e->packed); /* stuff looks at bytes behind those packed */
     return e;
 }
 
