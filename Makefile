@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps demo test lint fuzz install clean
+.PHONY: all help deps demo test lint fuzz bench install clean
 
 all: ## build the program: build/shardmill
 	@cmake --preset release
@@ -29,6 +29,9 @@ lint: ## check format and style, and run clang-tidy
 fuzz: ## run each fuzz target for a while
 	@scripts/install-deps.sh --with-lint
 	@scripts/fuzz.sh
+
+bench: ## measure shardmill beside its peers (about a quarter of an hour; docs/benchmarks.md)
+	@scripts/bench.sh
 
 install: all ## install under PREFIX (default /usr/local)
 	@cmake --install build --prefix $(PREFIX)
