@@ -22,7 +22,7 @@ static size_t utf8_len(const unsigned char *text)
     return overlong || surrogate || too_high ? 0 : len;
 }
 
-static bool is_utf8(const char *text)
+bool sm_json_is_utf8(const char *text)
 {
     for (const unsigned char *at = (const unsigned char *)text; *at != 0;) {
         size_t len = utf8_len(at);
@@ -34,7 +34,7 @@ static bool is_utf8(const char *text)
 
 json_t *sm_json_text(const char *text)
 {
-    if (is_utf8(text)) return json_string_nocheck(text);
+    if (sm_json_is_utf8(text)) return json_string_nocheck(text);
     sm_buf clean;
     sm_buf_init(&clean, SIZE_MAX / 2);
     sm_status status = SM_OK;
@@ -70,7 +70,7 @@ static sm_status hex_key(char *name, size_t cap, const char *key)
 sm_status sm_json_set_path(json_t *object, const char *key, const char *text)
 {
     sm_status status = sm_json_set(object, key, sm_json_text(text));
-    if (status != SM_OK || is_utf8(text)) return status;
+    if (status != SM_OK || sm_json_is_utf8(text)) return status;
 
     char name[64];
     status = hex_key(name, sizeof name, key);
@@ -128,16 +128,21 @@ static int append_part(const char *text, size_t len, void *user)
     return to->status == SM_OK ? 0 : -1;
 }
 
-sm_status sm_json_append(sm_buf *buf, const json_t *value, bool indented)
+sm_status sm_json_dump(sm_buf *buf, const json_t *value, size_t flags)
 {
     const size_t begin = buf->len;
-    size_t flags = indented ? JSON_INDENT(2) : JSON_COMPACT;
     dumping to = {.buf = buf};
-    int failed =
-        json_dump_callback(value, append_part, &to, flags | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY);
-    sm_status status = to.status;
-    if (status == SM_OK && failed != 0)
-        status = sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON");
+    int failed = json_dump_callback(value, append_part, &to, flags | JSON_ENCODE_ANY);
+    if (to.status == SM_OK && failed == 0) return SM_OK;
+    buf->len = begin;
+    return to.status != SM_OK ? to.status : sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON");
+}
+
+sm_status sm_json_append(sm_buf *buf, const json_t *value, bool indented)
+{
+    size_t flags = indented ? JSON_INDENT(2) : JSON_COMPACT;
+    const size_t begin = buf->len;
+    sm_status status = sm_json_dump(buf, value, flags | JSON_PRESERVE_ORDER);
     if (status == SM_OK) status = sm_buf_append_str(buf, "\n");
     if (status != SM_OK) buf->len = begin;
     return status;

@@ -6,6 +6,8 @@
 
 #include <jansson.h>
 
+bool sm_json_is_utf8(const char *text);
+
 /* A JSON string of any bytes: what is no UTF-8 becomes U+FFFD. NULL without memory. */
 json_t *sm_json_text(const char *text);
 
@@ -18,6 +20,9 @@ sm_status sm_json_get_path(sm_buf *buf, const json_t *object, const char *key);
 
 /* Sets object[key] to value, which it takes over; NULL (no memory for it) is SM_ERR_MEMORY. */
 sm_status sm_json_set(json_t *object, const char *key, json_t *value);
+
+/* Appends value as text; flags are jansson's. On failure buf is unchanged. */
+sm_status sm_json_dump(sm_buf *buf, const json_t *value, size_t flags);
 
 /* Appends value as text: one line, or indented for people; a newline behind it. */
 sm_status sm_json_append(sm_buf *buf, const json_t *value, bool indented);

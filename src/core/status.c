@@ -61,7 +61,6 @@ static sm_status status_of_errno(int error)
     case ENOSPC:
     case EDQUOT: return SM_ERR_NO_SPACE;
     case ENOMEM: return SM_ERR_MEMORY;
-    case ENAMETOOLONG: return SM_ERR_LIMIT;
     case EEXIST:
     case ENOTEMPTY: return SM_ERR_CONFLICT;
     default: return SM_ERR_IO;

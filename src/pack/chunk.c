@@ -74,8 +74,20 @@ sm_status sm_chunk_read(sm_chunk *chunk, const sm_inputs *inputs, sm_buf *full_p
     return SM_OK;
 }
 
+static sm_status convert_one(sm_picture_info *info, sm_buf *image, sm_picture *picture,
+                             sm_large *large, const uint8_t *data, size_t len)
+{
+    sm_buf_clear(image);
+    sm_status status = sm_picture_convert(picture, info, image, data, len);
+    if (status == SM_OK || info->reason != SM_FAIL_OUT_OF_MEMORY) return status;
+    pthread_mutex_lock(&large->lock);
+    status = sm_picture_convert(large->picture, info, image, data, len);
+    pthread_mutex_unlock(&large->lock);
+    return status;
+}
+
 sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_picture *picture,
-                           sm_recorder *recorder, sm_buf *image)
+                           sm_large *large, sm_recorder *recorder, sm_buf *image)
 {
     sm_buf_clear(&chunk->records);
     chunk->record_count = 0;
@@ -85,9 +97,8 @@ sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_picture 
         if (outcome->reason != SM_REASON_NONE) continue;
         const sm_input *input = &inputs->items[chunk->first + i];
         sm_picture_info info;
-        sm_buf_clear(image);
-        sm_status status = sm_picture_convert(picture, &info, image,
-                                              chunk->files.data + outcome->begin, outcome->len);
+        sm_status status = convert_one(&info, image, picture, large,
+                                       chunk->files.data + outcome->begin, outcome->len);
         chunk->decode_ns += info.decode_ns;
         chunk->resize_ns += info.resize_ns;
         chunk->encode_ns += info.encode_ns;

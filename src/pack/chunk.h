@@ -7,6 +7,8 @@
 #include "pack/record.h"
 #include "shard/gzip.h"
 
+#include <pthread.h>
+
 enum {
     SM_CHUNK_PICTURES = 32,
     SM_CHUNK_BYTES = 4 << 20 /* of files; one larger file still is a chunk of its own */
@@ -42,9 +44,18 @@ typedef struct sm_chunk {
 sm_status sm_chunk_read(sm_chunk *chunk, const sm_inputs *inputs, sm_buf *full_path,
                         uint64_t budget);
 
+/*
+ * The decoder for pictures that need more memory than a thread's own may take: one at a time, so
+ * that what can be packed does not depend on the number of threads.
+ */
+typedef struct sm_large {
+    pthread_mutex_t lock;
+    sm_picture *picture;
+} sm_large;
+
 /* Makes records of the files. image is the caller's to reuse. An error is not the pictures'. */
 sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_picture *picture,
-                           sm_recorder *recorder, sm_buf *image);
+                           sm_large *large, sm_recorder *recorder, sm_buf *image);
 
 /*
  * Replaces the records by a gzip member of them; plain is the caller's to reuse. A file of several

@@ -1,6 +1,7 @@
 #include "pack/inputs.h"
 
 #include "core/array.h"
+#include "core/json.h"
 #include "core/status.h"
 #include "io/io.h"
 #include "pack/lines.h"
@@ -12,6 +13,9 @@ enum { PATH_LIMIT = 1 << 16 };
 
 sm_status sm_inputs_keep_text(sm_inputs *inputs, size_t *offset, const char *text)
 {
+    const sm_pack_options *o = inputs->options; /* every input and note comes by here */
+    if (o != NULL && o->is_cancelled != NULL && o->is_cancelled(o->user))
+        return sm_fail(SM_ERR_CANCELLED, "stopped on request");
     size_t at = inputs->text.len;
     sm_status status = sm_buf_append(&inputs->text, text, strlen(text) + 1);
     if (status == SM_OK) *offset = at;
@@ -112,6 +116,12 @@ static sm_status check_class_names(const sm_names *classes)
     for (size_t i = 0; i < classes->count; i++) {
         const char *name = sm_names_get(classes, i);
         size_t len = strlen(name);
+        if (!sm_json_is_utf8(name))
+            return sm_fail(
+                SM_ERR_USAGE,
+                "the class name '%s' is not UTF-8, which the file of class names must be: "
+                "rename the folder, or name classes in a --manifest",
+                name);
         if (strpbrk(name, "\n\v\f\r") != NULL || strchr(blanks, name[0]) != NULL ||
             strchr(blanks, name[len - 1]) != NULL)
             return sm_fail(SM_ERR_USAGE,
@@ -259,7 +269,7 @@ static sm_status collect(sm_inputs *inputs, const char *src, const sm_pack_optio
 
 sm_status sm_inputs_collect(sm_inputs *inputs, const char *src, const sm_pack_options *options)
 {
-    *inputs = (sm_inputs){0};
+    *inputs = (sm_inputs){.options = options};
     sm_buf_init(&inputs->text, SIZE_MAX / 2);
     sm_names_init(&inputs->classes);
     sm_names_init(&inputs->splits);

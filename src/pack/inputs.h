@@ -38,6 +38,7 @@ typedef struct sm_column {
 } sm_column;
 
 typedef struct sm_inputs {
+    const sm_pack_options *options; /* borrowed while collecting */
     char *base; /* what relative paths are relative to; "" for the working folder */
     sm_buf text;
     sm_input *items;

@@ -87,7 +87,7 @@ static sm_status refuse_inputs(const sm_set *old, const sm_set *now)
         SM_ERR_CONFLICT,
         "'%s' holds a finished set of other pictures: %llu then, %llu now, and their "
         "paths, sizes, times or classes differ; use --overwrite to replace it, or choose "
-        "another folder",
+        "another folder (files mended for --retry-failed count as changed)",
         old->dst, (unsigned long long)old->inputs, (unsigned long long)now->inputs);
 }
 
@@ -134,8 +134,10 @@ static sm_status adopt(sm_set *set, const sm_plan *plan, const char *dst)
 
 /* ---- Packing */
 
-/* The shards that are not whole yet. *jobs is the caller's. */
-static sm_status list_jobs(sm_job **jobs, size_t *count, const sm_set *set, const sm_plan *plan)
+/* The shards that are not whole yet; the failures of those that are, are added to *failures. *jobs
+ * is the caller's. */
+static sm_status list_jobs(sm_job **jobs, size_t *count, uint64_t *failures, const sm_set *set,
+                           const sm_plan *plan)
 {
     sm_job *made = calloc(plan->shard_count + 1, sizeof *made);
     if (made == NULL) return sm_fail_memory(plan->shard_count * sizeof *made);
@@ -144,8 +146,9 @@ static sm_status list_jobs(sm_job **jobs, size_t *count, const sm_set *set, cons
         const sm_shard *shard = &plan->shards[i];
         sm_job *job = &made[*count];
         sm_status status = sm_set_shard_name(job->file, set, shard->split, shard->index);
-        if (status == SM_OK && set->splits[shard->split].retried > 0 &&
-            !sm_set_has_whole(set, job->file, shard->fingerprint))
+        bool whole =
+            status == SM_OK && sm_set_has_whole(set, job->file, shard->fingerprint, failures);
+        if (status == SM_OK && set->splits[shard->split].retried > 0 && !whole)
             status = sm_fail(SM_ERR_CONFLICT,
                              "'%s/%s' is missing or damaged in a set that --retry-failed has "
                              "added to: use --overwrite to pack all of it again",
@@ -154,7 +157,7 @@ static sm_status list_jobs(sm_job **jobs, size_t *count, const sm_set *set, cons
             free(made);
             return status;
         }
-        if (sm_set_has_whole(set, job->file, shard->fingerprint)) continue;
+        if (whole) continue;
         job->shard = shard;
         (*count)++;
     }
@@ -186,7 +189,7 @@ static sm_status pack_missing(sm_set *set, const sm_plan *plan, sm_run *run,
 {
     sm_job *jobs = NULL;
     size_t count = 0;
-    sm_status status = list_jobs(&jobs, &count, set, plan);
+    sm_status status = list_jobs(&jobs, &count, &run->failures, set, plan);
     if (status == SM_OK) {
         summary->shards_kept = plan->shard_count - count;
         for (size_t i = 0; i < set->split_count; i++)

@@ -27,6 +27,7 @@ typedef struct pipeline {
     size_t chunk_count;
     sm_queue work, done;
     uint64_t budget; /* bytes of files that may be in memory */
+    sm_large large;
 
     /* What readers take next, and what is left to take it with. */
     pthread_mutex_t lock;
@@ -160,7 +161,7 @@ static sm_status equip(bench *b, const sm_run *run)
 {
     const sm_plan *plan = run->plan;
     sm_picture_options options = plan->options->picture;
-    options.max_memory = run->memory / 2 / run->threads;
+    options.max_memory = run->memory / 3 / run->threads;
     *b = (bench){0};
     sm_buf_init(&b->image, SIZE_MAX / 2);
     sm_buf_init(&b->plain, SIZE_MAX / 2);
@@ -181,9 +182,10 @@ static void clear_away(bench *b)
     sm_buf_free(&b->plain);
 }
 
-static sm_status convert_chunk(sm_chunk *chunk, const sm_inputs *inputs, bench *b)
+static sm_status convert_chunk(pipeline *p, sm_chunk *chunk, bench *b)
 {
-    sm_status status = sm_chunk_convert(chunk, inputs, b->picture, b->recorder, &b->image);
+    sm_status status = sm_chunk_convert(chunk, p->run->plan->inputs, b->picture, &p->large,
+                                        b->recorder, &b->image);
     if (status == SM_OK && b->gzip != NULL) status = sm_chunk_compress(chunk, b->gzip, &b->plain);
     return status;
 }
@@ -196,7 +198,7 @@ static void *convert(void *arg)
     for (sm_chunk *chunk; status == SM_OK && !should_stop(p);) {
         chunk = sm_queue_pop(&p->work);
         if (chunk == NULL) break;
-        status = convert_chunk(chunk, p->run->plan->inputs, &b);
+        status = convert_chunk(p, chunk, &b);
         if (status != SM_OK) break;
         give_back(p, NULL, chunk->budget); /* the files are not needed any more */
         if (chunk->files.cap > 2 * SM_CHUNK_BYTES) sm_buf_free(&chunk->files);
@@ -258,7 +260,12 @@ static sm_status init_pipeline(pipeline *p, sm_run *run, const sm_job *jobs, siz
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->freed, NULL);
     p->chunk_count = 2 * (size_t)run->threads + READERS;
-    p->budget = p->budget_left = run->memory / 2;
+    p->budget = p->budget_left = run->memory / 3;
+    pthread_mutex_init(&p->large.lock, NULL);
+    sm_picture_options options = run->plan->options->picture;
+    options.max_memory = run->memory / 3;
+    sm_status status = sm_picture_new(&p->large.picture, &options);
+    if (status != SM_OK) return status;
     p->chunks = calloc(p->chunk_count, sizeof *p->chunks);
     p->free_chunks = calloc(p->chunk_count, sizeof(sm_chunk *));
     if (p->chunks == NULL || p->free_chunks == NULL)
@@ -268,7 +275,7 @@ static sm_status init_pipeline(pipeline *p, sm_run *run, const sm_job *jobs, siz
         sm_buf_init(&p->chunks[i].records, SIZE_MAX / 2);
         p->free_chunks[p->free_count++] = &p->chunks[i];
     }
-    sm_status status = sm_queue_init(&p->work, p->chunk_count);
+    status = sm_queue_init(&p->work, p->chunk_count);
     return status == SM_OK ? sm_queue_init(&p->done, p->chunk_count) : status;
 }
 
@@ -282,6 +289,8 @@ static void destroy_pipeline(pipeline *p)
     free(p->free_chunks);
     sm_queue_destroy(&p->work);
     sm_queue_destroy(&p->done);
+    sm_picture_free(p->large.picture);
+    pthread_mutex_destroy(&p->large.lock);
     pthread_cond_destroy(&p->freed);
     pthread_mutex_destroy(&p->lock);
 }

@@ -19,7 +19,7 @@ static sm_status read_recovered(sm_names *recovered, const sm_set *set)
         for (uint32_t k = 0; k < split->shards + split->retried; k++) {
             sm_result result;
             sm_status status = sm_set_shard_name(name, set, i, k);
-            if (status == SM_OK && !sm_set_has_whole(set, name, NULL))
+            if (status == SM_OK && !sm_set_has_whole(set, name, NULL, NULL))
                 status = sm_fail(SM_ERR_NOT_FOUND,
                                  "'%s' is not finished, '%s' is missing or damaged: pack without "
                                  "--retry-failed first",
@@ -135,7 +135,7 @@ static sm_status retry(sm_set *set, const sm_plan *plan, sm_run *run, sm_pack_su
 
     for (size_t i = 0; i < count; i++) {
         sm_result result;
-        if (!sm_set_has_whole(set, jobs[i].file, shards[i].fingerprint))
+        if (!sm_set_has_whole(set, jobs[i].file, shards[i].fingerprint, NULL))
             continue; /* none recovered */
         status = sm_result_read(&result, set->dst, jobs[i].file);
         if (status != SM_OK) return status;

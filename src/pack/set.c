@@ -240,7 +240,8 @@ sm_status sm_set_remove(sm_set *set, const sm_set *keep)
     return status;
 }
 
-bool sm_set_has_whole(const sm_set *set, const char *file, const char *fingerprint)
+bool sm_set_has_whole(const sm_set *set, const char *file, const char *fingerprint,
+                      uint64_t *failures)
 {
     sm_result result;
     if (sm_result_read(&result, set->dst, file) != SM_OK) return false;
@@ -251,6 +252,7 @@ bool sm_set_has_whole(const sm_set *set, const char *file, const char *fingerpri
                  sm_set_path(&path, set, file) == SM_OK &&
                  sm_io_stat(&info, (const char *)path.data) == SM_OK &&
                  info.kind == SM_FILE_REGULAR && info.size == result.bytes;
+    if (whole && failures != NULL) *failures += json_array_size(result.failures);
     sm_buf_free(&path);
     sm_result_free(&result);
     return whole;
@@ -296,7 +298,7 @@ sm_status sm_set_settle(const sm_set *set)
         for (uint32_t k = 0; status == SM_OK && k + 1 < total; k++) {
             status = name_of(now, set, i, k, total);
             if (status == SM_OK) status = name_of(before, set, i, k, total - 1);
-            if (status == SM_OK && !sm_set_has_whole(set, now, NULL))
+            if (status == SM_OK && !sm_set_has_whole(set, now, NULL, NULL))
                 status = rename_shard(set, before, now);
             else if (status == SM_OK)
                 status = remove_file(set, "stats/", before, ".json");

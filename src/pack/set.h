@@ -52,8 +52,10 @@ sm_status sm_set_remove(sm_set *set, const sm_set *keep);
  * removes an additional shard that did not get into the plan. */
 sm_status sm_set_settle(const sm_set *set);
 
-/* Whether file lies there whole, as its result says; fingerprint NULL: of whatever plan. */
-bool sm_set_has_whole(const sm_set *set, const char *file, const char *fingerprint);
+/* Whether file lies there whole, as its result says; fingerprint NULL: of whatever plan. When it
+ * does and failures is not NULL, the number of its failures is added there. */
+bool sm_set_has_whole(const sm_set *set, const char *file, const char *fingerprint,
+                      uint64_t *failures);
 
 /*
  * Writes the lists of failures, warnings and skips, the metadata, and _SUCCESS; fills in what

@@ -1,9 +1,9 @@
 #include "shard/tfds.h"
 
+#include "core/json.h"
 #include "core/status.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,32 +80,15 @@ static json_t *json_number(uint64_t value)
     return json_string(text);
 }
 
-typedef struct target {
-    sm_buf *buf;
-    sm_status status;
-} target;
-
-static int append_part(const char *part, size_t len, void *into)
-{
-    target *to = into;
-    to->status = sm_buf_append(to->buf, part, len);
-    return to->status == SM_OK ? 0 : -1;
-}
-
 /* Appends root as text, with sorted keys, and frees it. root may be NULL: it could not be built. */
 static sm_status append_json(sm_buf *json, json_t *root, size_t indent, const char *what)
 {
     if (root == NULL)
         return sm_fail(SM_ERR_FORMAT,
                        "cannot make %s: a name or text is not UTF-8, or memory is short", what);
-    size_t start = json->len;
-    target to = {.buf = json, .status = SM_OK};
-    int failed = json_dump_callback(root, append_part, &to, JSON_INDENT(indent) | JSON_SORT_KEYS);
+    sm_status status = sm_json_dump(json, root, JSON_INDENT(indent) | JSON_SORT_KEYS);
     json_decref(root);
-    if (!failed) return SM_OK;
-    json->len = start;
-    return to.status != SM_OK ? to.status
-                              : sm_fail(SM_ERR_MEMORY, "cannot make %s: memory is short", what);
+    return status;
 }
 
 static json_t *split_json(const sm_tfds_split *split, sm_compression compression)
@@ -132,9 +115,15 @@ sm_status sm_tfds_dataset_info(sm_buf *json, const sm_tfds_info *info)
             splits = NULL;
         }
     }
-    json_t *root =
-        json_pack("{s:s*, s:s, s:s, s:o, s:s}", "description", info->description, "fileFormat",
-                  "tfrecord", "name", info->name, "splits", splits, "version", info->version);
+    json_t *root = json_pack("{s:s, s:s, s:o, s:s}", "fileFormat", "tfrecord", "name", info->name,
+                             "splits", splits, "version", info->version);
+    if (root != NULL && info->description != NULL) {
+        sm_status status = sm_json_set(root, "description", json_string(info->description));
+        if (status != SM_OK) {
+            json_decref(root);
+            return status;
+        }
+    }
     return append_json(json, root, INFO_INDENT, "dataset_info.json");
 }
 

@@ -76,7 +76,7 @@ static void tells_the_status_from_errno(void **state)
         {ENOSPC, SM_ERR_NO_SPACE},
         {EDQUOT, SM_ERR_NO_SPACE},
         {ENOMEM, SM_ERR_MEMORY},
-        {ENAMETOOLONG, SM_ERR_LIMIT},
+        {ENAMETOOLONG, SM_ERR_IO},
         {EEXIST, SM_ERR_CONFLICT},
         {EIO, SM_ERR_IO},
         {EPIPE, SM_ERR_IO},

@@ -94,21 +94,12 @@ static void expect_want_of_memory(sm_status status, long at)
         fail_msg("allocation %ld: %s: %s", at, sm_status_name(status), sm_last_error());
 }
 
-/* Where memory is short a key may be missing in what the shard room makes of TFDS's files
- * (sm_tfds_dataset_info, sm_tfds_features): those are not held against the undisturbed ones. */
-static void leave_metadata_out(const places *p)
-{
-    copy_file(in(p->dst, "dataset_info.json"), in(p->other, "dataset_info.json"));
-    copy_file(in(p->dst, "features.json"), in(p->other, "features.json"));
-}
-
 /* Fails allocation number at, and holds what comes of it against the undisturbed set. */
 static void fail_one(const places *p, long at, bool from_there_on)
 {
     sm_pack_summary s;
     sm_status status = pack_with_failure(&s, p, at, from_there_on);
     if (status == SM_OK) {
-        if (s.failures == 0) leave_metadata_out(p);
         assert_int_equal(s.records + s.failures, PICTURES);
         assert_int_equal(s.by_reason[SM_FAIL_OUT_OF_MEMORY], s.failures);
         expect_good_set(p->other);

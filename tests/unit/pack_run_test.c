@@ -103,7 +103,7 @@ static void resumes_wherever_it_was_stopped(void **state)
     options.images_per_shard = 5;
     pack_well(p.src, p.dst, &options);
     int in_the_middle = 0;
-    for (int stop_at = 0; stop_at < 40; stop_at += 3) {
+    for (int stop_at = 0; stop_at < 240; stop_at += 8) {
         stopper s = {.stop_at = stop_at};
         options.is_cancelled = stop_there;
         options.user = &s;
@@ -390,15 +390,16 @@ static void refuses_files_larger_than_its_memory(void **state)
 typedef struct meddler {
     pthread_mutex_t lock;
     bool done;
-    const char *src;
+    const char *src, *dst;
 } meddler;
 
-/* Every reader asks before it takes its first file, and waits here until all is done. */
+/* Every reader asks before it takes its first file, and waits here until all is done. When there is
+ * a plan.json, the listing is over. */
 static bool meddle(void *user)
 {
     meddler *m = user;
     pthread_mutex_lock(&m->lock);
-    if (!m->done) {
+    if (!m->done && is_there(in(m->dst, "plan.json"))) {
         m->done = true;
         unlink(in(m->src, "a/000.jpg"));
         put_text(in(m->src, "b/001.jpg"), "shorter");
@@ -419,7 +420,7 @@ static void names_files_that_change_under_its_hands(void **state)
 {
     places p = places_in(*state);
     put_pictures(p.src, 9);
-    meddler m = {.lock = PTHREAD_MUTEX_INITIALIZER, .src = p.src};
+    meddler m = {.lock = PTHREAD_MUTEX_INITIALIZER, .src = p.src, .dst = p.dst};
     sm_pack_options options = test_options();
     options.shards = 2;
     options.is_cancelled = meddle;
