@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import (EXAMPLES, HANG, SHARDMILL, crowd, kill, need_shared, need_tool, pack, run,
+from conftest import (EXAMPLES, FAILURES, SHARDMILL, crowd, kill, need_shared, need_tool, pack, run,
                       start, tree)
 
 KILLS = 50
@@ -119,6 +119,15 @@ def test_memory_stays_flat(tmp_path):
     many = peak_mib("pack", large, tmp_path / "b", "--threads", "2")
     assert many < 200
     assert many < few + 20
+
+
+def test_little_memory_gives_the_same_at_any_thread_count(tmp_path):
+    """A large progressive picture needs more than a thread's share, and gets it."""
+    odd = need_shared("odd-images")
+    for threads in ("1", "16"):
+        run("pack", odd, tmp_path / threads, "--image-size", "32", "--memory", "64M", "--threads",
+            threads, "-q", code=FAILURES)
+    assert tree(tmp_path / "1") == tree(tmp_path / "16")
 
 
 def test_a_hundred_thousand_classes(tmp_path, dst):
