@@ -15,7 +15,11 @@ typedef enum sm_file_kind { SM_FILE_REGULAR, SM_FILE_FOLDER, SM_FILE_SPECIAL } s
 typedef struct sm_file_info {
     sm_file_kind kind;
     uint64_t size;    /* bytes */
-    int64_t mtime_ns; /* last change, nanoseconds since 1970 */
+    int64_t mtime_ns; /* last change, nanoseconds since 1970; of an object, what its listing says */
+    /* Changes when the content does: of a file its mtime_ns, of an object its generation or a hash of
+     * its ETag. What the plan remembers. */
+    uint64_t version;
+    char tag[64]; /* of an object: the generation or ETag itself; "" for files */
 } sm_file_info;
 
 /* Follows links. SM_ERR_NOT_FOUND, SM_ERR_ACCESS, SM_ERR_IO. */

@@ -1,0 +1,52 @@
+/*
+ * What a store is to the rest of this room: a row in store.c's table, found by its URLs' scheme.
+ * io.h's functions look the row up and call it; file.c is the row of plain paths and file:// URLs.
+ */
+#ifndef SM_IO_STORE_H
+#define SM_IO_STORE_H
+
+#include "io/io.h"
+
+/* A file to be read whole, one of many at once. */
+typedef struct sm_fetch {
+    const char *url;
+    sm_buf *buf;         /* appended to; its cap is the limit */
+    sm_file_info info;   /* filled: what the store said of the object that was read */
+    sm_status status;
+    char error[256];     /* the line, when status is not SM_OK */
+} sm_fetch;
+
+/* One object of a listing: key is relative to what was listed. */
+typedef sm_status sm_list_fn(void *user, const char *key, const sm_file_info *info);
+
+typedef struct sm_store {
+    const char *scheme; /* "gs"; NULL: plain paths */
+    bool is_folders;    /* has real folders, links and renames: walked by sm_io_walk's own way */
+
+    sm_status (*stat)(sm_file_info *info, const char *url);
+    /* Reads len bytes from offset (less only at the end) into buf; checks that the object is still
+     * the one of info when info->tag is not "". */
+    sm_status (*read_range)(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
+                            sm_file_info *info);
+    /* Reads many whole objects side by side. */
+    void (*fetch_many)(sm_fetch *fetches, size_t count);
+    /* Every object below url, page after page, in flat memory. */
+    sm_status (*list)(const char *url, sm_list_fn *fn, void *user);
+
+    /* An object written from front to back, invisible until commit; see sm_sink. only_new: commit
+     * fails with SM_ERR_CONFLICT when there is one already. */
+    sm_status (*sink_open)(void **sink, const char *url, bool only_new);
+    sm_status (*sink_write)(void *sink, const void *data, size_t len);
+    sm_status (*sink_commit)(void *sink);  /* frees in any case; the store's checksum is checked */
+    void (*sink_abandon)(void *sink);
+
+    sm_status (*remove)(const char *url); /* not there is fine */
+    sm_status (*copy)(const char *from, const char *to); /* within the store; NULL: it cannot */
+} sm_store;
+
+/* The row for url; SM_ERR_USAGE for a scheme that is not known. */
+sm_status sm_store_of(const sm_store **store, const char *url);
+
+extern const sm_store sm_store_file, sm_store_gs, sm_store_s3, sm_store_http, sm_store_hdfs;
+
+#endif
