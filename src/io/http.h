@@ -27,6 +27,7 @@ typedef struct sm_http_reply {
     char generation[SM_HTTP_TAG_MAX]; /* x-goog-generation */
     char checksums[SM_HTTP_TAG_MAX];  /* x-goog-hash, all of them, joined by ", " */
     char region[SM_HTTP_REGION_MAX];  /* x-amz-bucket-region */
+    char encryption[SM_HTTP_TAG_MAX]; /* x-amz-server-side-encryption */
     char last_modified[64];
     char range[64];           /* of a resumable upload's 308 */
     char *location;           /* NULL: none; freed with the reply */
@@ -56,8 +57,13 @@ struct sm_http_request {
 
     sm_http_authorize *authorize; /* NULL: nothing to sign */
     void *authorize_user;
-    /* AWS Signature 4, when authorize sets them: borrowed strings. */
-    const char *aws_region, *aws_key, *aws_secret;
+    /* AWS Signature 4, when authorize sets them: borrowed strings, good until the request is done.
+     * aws_service NULL: "s3". */
+    const char *aws_service, *aws_region, *aws_key, *aws_secret;
+
+    /* A metadata service: asked once, without a second try, and given up when it does not answer
+     * within so many milliseconds; plain http is fine to link-local addresses too. 0: not one. */
+    unsigned metadata_ms;
 
     void *user; /* the caller's */
 };
@@ -75,7 +81,8 @@ void sm_http_free(sm_http *http); /* NULL is fine */
 sm_status sm_http_mine(sm_http **http);
 
 /*
- * Performs one request. 408, 429 (Retry-After), 5xx, resets, stalls (under 1 kB/s for 30 s) and bodies
+ * Performs one request, to the URL as it is written ('.', '..' and '//' in its path too); a redirect
+ * is a reply like any other. authorize begins each time with the headers that the caller gave. 408, 429 (Retry-After), 5xx, resets, stalls (under 1 kB/s for 30 s) and bodies
  * that end early are tried again with exponential backoff and jitter until a deadline of 5 minutes
  * without progress (SHARDMILL_RETRY_SECONDS). SM_OK: a reply came, whatever its status; the caller
  * judges it with sm_http_judge. SM_ERR_IO, SM_ERR_LIMIT (into is full), SM_ERR_CORRUPT (the object
