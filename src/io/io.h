@@ -12,14 +12,23 @@
 
 typedef enum sm_file_kind { SM_FILE_REGULAR, SM_FILE_FOLDER, SM_FILE_SPECIAL } sm_file_kind;
 
+/* A checksum that a store keeps of a whole object. */
+typedef enum sm_sum_kind { SM_SUM_NONE, SM_SUM_CRC32C, SM_SUM_MD5 } sm_sum_kind;
+
+typedef struct sm_sum {
+    sm_sum_kind kind;
+    uint8_t bytes[16]; /* big-endian; 4 of a CRC-32C, 16 of an MD5 */
+} sm_sum;
+
 typedef struct sm_file_info {
     sm_file_kind kind;
     uint64_t size;    /* bytes */
     int64_t mtime_ns; /* last change, nanoseconds since 1970; of an object, what its listing says */
-    /* Changes when the content does: of a file its mtime_ns, of an object its generation or a hash of
-     * its ETag. What the plan remembers. */
+    /* Changes when the content does: of a file its mtime_ns, of an object its generation or a hash
+     * of its ETag. What the plan remembers. */
     uint64_t version;
     char tag[64]; /* of an object: the generation or ETag itself; "" for files */
+    sm_sum sum;   /* of an object, where the store has one */
 } sm_file_info;
 
 /* Follows links. SM_ERR_NOT_FOUND, SM_ERR_ACCESS, SM_ERR_IO. */
@@ -31,6 +40,19 @@ sm_status sm_io_stat(sm_file_info *info, const char *path);
  * is SM_ERR_IO.
  */
 sm_status sm_io_read_file(sm_buf *buf, const char *path, sm_file_info *info);
+
+/* A file to be read whole, one of many at once. */
+typedef struct sm_fetch {
+    const char *url;
+    sm_buf *buf;       /* appended to; its cap is the limit; holds nothing new on failure */
+    sm_file_info info; /* filled: what the store said of the object that was read */
+    sm_status status;
+    char error[256]; /* the line, when status is not SM_OK */
+} sm_fetch;
+
+/* Reads many whole files, those of object stores side by side over kept connections, each checked
+ * against the checksum that the store has of it. The urls may be of several stores. */
+void sm_io_fetch_many(sm_fetch *fetches, size_t count);
 
 /* ---- A file read from front to back */
 typedef struct sm_source sm_source;

@@ -7,15 +7,6 @@
 
 #include "io/io.h"
 
-/* A file to be read whole, one of many at once. */
-typedef struct sm_fetch {
-    const char *url;
-    sm_buf *buf;         /* appended to; its cap is the limit */
-    sm_file_info info;   /* filled: what the store said of the object that was read */
-    sm_status status;
-    char error[256];     /* the line, when status is not SM_OK */
-} sm_fetch;
-
 /* One object of a listing: key is relative to what was listed. */
 typedef sm_status sm_list_fn(void *user, const char *key, const sm_file_info *info);
 
@@ -24,8 +15,8 @@ typedef struct sm_store {
     bool is_folders;    /* has real folders, links and renames: walked by sm_io_walk's own way */
 
     sm_status (*stat)(sm_file_info *info, const char *url);
-    /* Reads len bytes from offset (less only at the end) into buf; checks that the object is still
-     * the one of info when info->tag is not "". */
+    /* Appends len bytes from offset (less only at the end) to buf; checks that the object is still
+     * the one of info when info->tag is not "" (SM_ERR_CORRUPT), else fills info's size and tag. */
     sm_status (*read_range)(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
                             sm_file_info *info);
     /* Reads many whole objects side by side. */
@@ -37,10 +28,10 @@ typedef struct sm_store {
      * fails with SM_ERR_CONFLICT when there is one already. */
     sm_status (*sink_open)(void **sink, const char *url, bool only_new);
     sm_status (*sink_write)(void *sink, const void *data, size_t len);
-    sm_status (*sink_commit)(void *sink);  /* frees in any case; the store's checksum is checked */
+    sm_status (*sink_commit)(void *sink); /* frees in any case; the store's checksum is checked */
     void (*sink_abandon)(void *sink);
 
-    sm_status (*remove)(const char *url); /* not there is fine */
+    sm_status (*remove)(const char *url);                /* not there is fine */
     sm_status (*copy)(const char *from, const char *to); /* within the store; NULL: it cannot */
 } sm_store;
 
