@@ -32,6 +32,7 @@ typedef struct sm_http_reply {
     /* x-goog-hash and x-amz-checksum-*, joined by ",": "crc32c=n03x6A==,md5=…" */
     char checksums[2 * SM_HTTP_TAG_MAX];
     char region[SM_HTTP_REGION_MAX]; /* x-amz-bucket-region */
+    char encryption[32];             /* x-amz-server-side-encryption */
     char last_modified[64];
     char range[64];                /* of a resumable upload's 308 */
     char *location;                /* NULL: none; freed with the reply */
@@ -86,8 +87,9 @@ struct sm_http_request {
     sm_http_authorize *authorize; /* NULL: nothing to sign */
     sm_http_refused *refused;     /* NULL: a refusal is final */
     void *authorize_user;         /* of both */
-    /* AWS Signature 4, when authorize sets them: borrowed strings. */
-    const char *aws_region, *aws_key, *aws_secret;
+    /* AWS Signature 4, when authorize sets them: borrowed strings, good until the request is done.
+     * aws_service NULL: "s3". */
+    const char *aws_service, *aws_region, *aws_key, *aws_secret;
 
     sm_http_check *check; /* NULL: none */
     void *user;           /* the caller's */
@@ -107,7 +109,7 @@ void sm_http_free(sm_http *http); /* NULL is fine */
 sm_status sm_http_mine(sm_http **http);
 
 /*
- * Performs one request. 408, 429 (Retry-After), 5xx, resets, stalls and bodies that end early are
+ * Performs one request, to the URL as it is written ('.', '..' and '//' in its path too). 408, 429 (Retry-After), 5xx, resets, stalls and bodies that end early are
  * tried again with exponential backoff and jitter until a deadline without progress; a host that
  * was never reached is given up within 6 seconds. SM_OK: a reply came, whatever its status; the
  * caller judges it with sm_http_judge. SM_ERR_IO, SM_ERR_LIMIT (into is full), SM_ERR_CORRUPT (the
