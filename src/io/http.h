@@ -109,11 +109,12 @@ void sm_http_free(sm_http *http); /* NULL is fine */
 sm_status sm_http_mine(sm_http **http);
 
 /*
- * Performs one request, to the URL as it is written ('.', '..' and '//' in its path too). 408, 429 (Retry-After), 5xx, resets, stalls and bodies that end early are
- * tried again with exponential backoff and jitter until a deadline without progress; a host that
- * was never reached is given up within 6 seconds. SM_OK: a reply came, whatever its status; the
- * caller judges it with sm_http_judge. SM_ERR_IO, SM_ERR_LIMIT (into is full), SM_ERR_CORRUPT (the
- * object changed while it was read): the line names the label.
+ * Performs one request, to the URL as it is written ('.', '..' and '//' in its path too). 408, 429
+ * (Retry-After), 5xx, resets, stalls and bodies that end early are tried again with exponential
+ * backoff and jitter until a deadline without progress; a host that was never reached is given up
+ * within 6 seconds. SM_OK: a reply came, whatever its status; the caller judges it with
+ * sm_http_judge. SM_ERR_IO, SM_ERR_LIMIT (into is full), SM_ERR_CORRUPT (the object changed while
+ * it was read): the line names the label.
  */
 sm_status sm_http_perform(sm_http *http, sm_http_request *request, sm_http_reply *reply);
 
