@@ -34,7 +34,8 @@ typedef struct sm_http_reply {
     char region[SM_HTTP_REGION_MAX]; /* x-amz-bucket-region */
     char encryption[32];             /* x-amz-server-side-encryption */
     char last_modified[64];
-    char range[64];                /* of a resumable upload's 308 */
+    char range[64]; /* of a resumable upload's 308 */
+    char content_range[80];
     char *location;                /* NULL: none; freed with the reply */
     uint64_t retry_after_ms;       /* of Retry-After; 0: none */
     unsigned attempts;             /* 1: the first one sufficed */
