@@ -1,6 +1,6 @@
 /*
  * HTTP for the stores: requests over kept connections, many at once, tried again when that can
- * help. http.c is the one file that knows libcurl.
+ * help. http.c and its two parts, http_setup.c and http_receive.c, are all that knows libcurl.
  *
  * A client belongs to one thread at a time. TLS is verified always. Plain http is refused but for
  * loopback addresses and hosts of SHARDMILL_ALLOW_HTTP (a comma-separated list), so that no
