@@ -82,7 +82,4 @@ typedef struct sm_aws_role {
 sm_status sm_aws_keys_of_role(sm_aws_keys **keys, const sm_aws_settings *settings,
                               const sm_aws_role *role);
 
-/* "2030-01-31T23:59:59Z", with or without a fraction; false when text is none. */
-bool sm_aws_parse_time(int64_t *seconds, const char *text);
-
 #endif

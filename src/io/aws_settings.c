@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct sm_aws_settings {
     sm_ini *config, *credentials;
@@ -146,17 +145,6 @@ const char *sm_aws_endpoint(const sm_aws_settings *settings, const char *service
         url = or_null(sm_ini_get(settings->config, name, key));
     }
     return url != NULL ? url : sm_aws_setting(settings, settings->profile, "endpoint_url");
-}
-
-bool sm_aws_parse_time(int64_t *seconds, const char *text)
-{
-    struct tm tm = {0};
-    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (end == NULL) return false;
-    if (*end == '.') end += 1 + strspn(end + 1, "0123456789");
-    if (strcmp(end, "Z") != 0 && strcmp(end, "+00:00") != 0) return false;
-    *seconds = timegm(&tm);
-    return true;
 }
 
 const char *sm_aws_domain(const char *region)

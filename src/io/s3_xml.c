@@ -1,13 +1,12 @@
 #include "io/s3_xml.h"
 
 #include "core/array.h"
-#include "io/aws.h"
+#include "io/times.h"
 
 #include <errno.h>
 #include <expat.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     DEPTH_MAX = 16,
@@ -192,19 +191,6 @@ static bool parse_size(uint64_t *size, const char *text)
     return true;
 }
 
-static int64_t parse_mtime(const char *text)
-{
-    int64_t seconds;
-    if (!sm_aws_parse_time(&seconds, text)) return 0;
-    int64_t ns = 0, unit = 100000000;
-    const char *dot = strchr(text, '.');
-    for (const char *c = dot == NULL ? "" : dot + 1; *c >= '0' && *c <= '9' && unit > 0; c++) {
-        ns += (*c - '0') * unit;
-        unit /= 10;
-    }
-    return seconds * 1000000000 + ns;
-}
-
 static void listing_start(xml_reader *reader, const char *name)
 {
     page_reader *listing = reader->user;
@@ -243,7 +229,7 @@ static void object_field(xml_reader *reader, page_reader *listing, const char *n
     } else if (strcmp(name, "Size") == 0) {
         listing->has_size = parse_size(&listing->object.size, text);
     } else if (strcmp(name, "LastModified") == 0) {
-        listing->object.mtime_ns = parse_mtime(text);
+        (void)sm_time_of_rfc3339(&listing->object.mtime_ns, text); /* or stays 0 */
     }
 }
 
