@@ -6,6 +6,7 @@
 
 #include "core/buf.h"
 #include "core/status.h"
+#include "io/http.h"
 
 #include <stdatomic.h>
 
@@ -61,6 +62,20 @@ void sm_aws_keys_drop(sm_aws_keys *keys); /* NULL is fine; the last one wipes th
 /* The store said that keys have ended: the next take fetches others, if these are still the ones
  * in use and can be had anew. False when that cannot help. */
 bool sm_aws_keys_renew(const sm_aws_keys *keys);
+
+/* ---- Signature 4 */
+
+enum { SM_AWS_SHA256_TEXT = 65 }; /* 64 hexadecimal digits and a NUL */
+
+sm_status sm_aws_sha256(char text[SM_AWS_SHA256_TEXT], const void *data, size_t len);
+
+/*
+ * Adds what signs request as it stands: the date, the hash of its body (or "UNSIGNED-PAYLOAD"), the
+ * session's token, the signature. Its URL's path is encoded once and its query sorted, and both are
+ * signed as they are; so are content-md5, content-type and all x-amz-*. now: seconds since 1970.
+ */
+sm_status sm_aws_sign(sm_http_request *request, const sm_aws_keys *keys, const char *service,
+                      const char *region, const char *sha256, int64_t now);
 
 /* ---- Between the files of credentials */
 

@@ -7,12 +7,12 @@
 #include "io/s3_xml.h"
 #include "io/times.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { TEXT_MAX = 64 << 10, SOURCE_MAX = 128, HASH_TEXT = 65 };
+enum { TEXT_MAX = 64 << 10, SOURCE_MAX = 128 };
 
 static const int64_t NS_PER_SECOND = 1000000000;
 
@@ -64,30 +64,13 @@ static void end(sm_http_request *request, sm_http_reply *reply)
 typedef struct sts_call {
     const sm_aws_keys *keys; /* NULL: the token in the form is enough */
     const char *region;
-    char sha256[HASH_TEXT];
+    char sha256[SM_AWS_SHA256_TEXT];
 } sts_call;
 
 static sm_status sign(sm_http_request *request, void *user)
 {
     const sts_call *call = user;
-    sm_status status = sm_http_add_header(request, "x-amz-content-sha256", call->sha256);
-    if (status == SM_OK && call->keys->token != NULL)
-        status = sm_http_add_header(request, "x-amz-security-token", call->keys->token);
-    request->aws_service = "sts";
-    request->aws_region = call->region;
-    request->aws_key = call->keys->key;
-    request->aws_secret = call->keys->secret;
-    return status;
-}
-
-static sm_status hash_form(char text[HASH_TEXT], const sm_buf *form)
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    if (EVP_Digest(form->data, form->len, digest, &len, EVP_sha256(), NULL) != 1)
-        return sm_fail(SM_ERR_INTERNAL, "OpenSSL cannot make a SHA-256");
-    for (unsigned i = 0; i < len; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
-    return SM_OK;
+    return sm_aws_sign(request, call->keys, "sts", call->region, call->sha256, (int64_t)time(NULL));
 }
 
 static sm_status add_field(sm_buf *form, const char *name, const char *value)
@@ -164,7 +147,7 @@ sm_status sm_aws_keys_of_role(sm_aws_keys **keys, const sm_aws_settings *setting
     sm_http_request_init(&request, "POST");
     sm_http_reply_init(&reply);
     sm_status status = fill_form(&form, role);
-    if (status == SM_OK) status = hash_form(call.sha256, &form);
+    if (status == SM_OK) status = sm_aws_sha256(call.sha256, form.data, form.len);
     if (status == SM_OK) status = sts_url(&request, settings, region);
     if (status == SM_OK)
         status = sm_http_add_header(&request, "Content-Type", "application/x-www-form-urlencoded");

@@ -44,8 +44,8 @@ typedef struct sm_http_reply {
 
 /*
  * Signs request anew before each attempt: adds headers with sm_http_add_header (taken away again
- * behind the attempt), or sets the fields of AWS. Credentials never enter url or any message. To
- * ask for a token it needs a client of its own (sm_http_new): this one is at work.
+ * behind the attempt). Credentials never enter url or any message. To ask for a token it needs a
+ * client of its own (sm_http_new): this one is at work.
  */
 typedef sm_status sm_http_authorize(sm_http_request *request, void *user);
 
@@ -88,10 +88,6 @@ struct sm_http_request {
     sm_http_authorize *authorize; /* NULL: nothing to sign */
     sm_http_refused *refused;     /* NULL: a refusal is final */
     void *authorize_user;         /* of both */
-    /* AWS Signature 4, when authorize sets them: borrowed strings, good until the request is done.
-     * aws_service NULL: "s3". */
-    const char *aws_service, *aws_region, *aws_key, *aws_secret;
-
     sm_http_check *check; /* NULL: none */
     void *user;           /* the caller's */
 };

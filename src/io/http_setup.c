@@ -111,19 +111,6 @@ static void set_times(sm_transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, (long)sm_stall_seconds());
 }
 
-static void set_aws(sm_transfer *t)
-{
-    const sm_http_request *request = t->request;
-    if (request->aws_key == NULL || request->aws_secret == NULL) return;
-    char scope[SM_HTTP_REGION_MAX + 64];
-    snprintf(scope, sizeof scope, "aws:amz:%s:%s",
-             request->aws_region == NULL ? "us-east-1" : request->aws_region,
-             request->aws_service == NULL ? "s3" : request->aws_service);
-    curl_easy_setopt(t->easy, CURLOPT_AWS_SIGV4, scope);
-    curl_easy_setopt(t->easy, CURLOPT_USERNAME, request->aws_key);
-    curl_easy_setopt(t->easy, CURLOPT_PASSWORD, request->aws_secret);
-}
-
 static void set_rest(sm_transfer *t)
 {
     CURL *easy = t->easy;
@@ -154,7 +141,6 @@ void sm_transfer_strip(sm_transfer *t)
     if (lines->len > t->headers_len)
         explicit_bzero(lines->data + t->headers_len, lines->len - t->headers_len);
     lines->len = t->headers_len;
-    request->aws_service = request->aws_region = request->aws_key = request->aws_secret = NULL;
 }
 
 sm_status sm_transfer_set_up(sm_transfer *t)
@@ -170,6 +156,5 @@ sm_status sm_transfer_set_up(sm_transfer *t)
     set_method(t);
     set_trust(t);
     set_times(t);
-    set_aws(t);
     return SM_OK;
 }

@@ -32,7 +32,7 @@ static sm_status ask_why(const char *url)
     return status;
 }
 
-sm_status sm_s3_stat_object(sm_file_info *info, const char *url)
+static sm_status ask_about(sm_file_info *info, const char *url, bool is_second)
 {
     sm_s3_call call;
     sm_http_reply reply;
@@ -46,7 +46,14 @@ sm_status sm_s3_stat_object(sm_file_info *info, const char *url)
     sm_s3_call_free(&call);
     if (!is_dumb) return status;
     sm_status why = ask_why(url);
-    return why == SM_OK ? status : why;
+    if (why != SM_OK) return why;
+    /* That answer taught the region. */
+    return is_second ? status : ask_about(info, url, true);
+}
+
+sm_status sm_s3_stat_object(sm_file_info *info, const char *url)
+{
+    return ask_about(info, url, false);
 }
 
 /* ---- Listing */

@@ -57,7 +57,7 @@ typedef struct sm_s3_call {
     char *query;
     sm_aws_keys *keys;
     char region[SM_HTTP_REGION_MAX];
-    char sha256[65];
+    char sha256[SM_AWS_SHA256_TEXT];
     char code[64];  /* of the last error: "NoSuchKey"; "" when it told none */
     bool sign_body; /* with its hash: set for http, and where the body has no Content-MD5 */
     bool has_moved;

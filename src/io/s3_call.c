@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { URL_MAX = 64 << 10, REGIONS_MAX = 1024 };
 
@@ -75,17 +76,6 @@ static void learn_region(const char *bucket, const char *region)
 
 /* ---- Signing */
 
-static sm_status hash_body(sm_s3_call *call)
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    const void *data = call->request.data == NULL ? "" : call->request.data;
-    if (EVP_Digest(data, call->request.len, digest, &len, EVP_sha256(), NULL) != 1)
-        return sm_fail(SM_ERR_INTERNAL, "OpenSSL cannot make a SHA-256");
-    for (unsigned i = 0; i < len; i++) snprintf(call->sha256 + 2 * i, 3, "%02x", digest[i]);
-    return SM_OK;
-}
-
 static sm_status sign(sm_http_request *request, void *user)
 {
     sm_s3_call *call = user;
@@ -95,17 +85,11 @@ static sm_status sign(sm_http_request *request, void *user)
     if (status != SM_OK || call->keys->key == NULL) return status;
     /* TLS guards the body already; a write's Content-MD5 lets the store check it. */
     bool hashed = call->sign_body || request->len == 0;
-    if (hashed && call->sha256[0] == '\0') status = hash_body(call);
-    if (status == SM_OK)
-        status = sm_http_add_header(request, "x-amz-content-sha256",
-                                    hashed ? call->sha256 : "UNSIGNED-PAYLOAD");
-    if (status == SM_OK && call->keys->token != NULL)
-        status = sm_http_add_header(request, "x-amz-security-token", call->keys->token);
-    request->aws_service = "s3";
-    request->aws_region = call->region;
-    request->aws_key = call->keys->key;
-    request->aws_secret = call->keys->secret;
-    return status;
+    if (hashed && call->sha256[0] == '\0')
+        status = sm_aws_sha256(call->sha256, request->data, request->len);
+    if (status != SM_OK) return status;
+    return sm_aws_sign(request, call->keys, "s3", call->region,
+                       hashed ? call->sha256 : "UNSIGNED-PAYLOAD", (int64_t)time(NULL));
 }
 
 /* ---- Errors */
