@@ -1,6 +1,11 @@
 /*
  * Bytes in and out of storage: this room knows no image and no record.
  *
+ * A path is one of the local file system, or a URL: file:///a/b, gs://bucket/a/b, s3://bucket/a/b,
+ * hdfs:// and webhdfs://host:port/a/b, http:// and https:// (to be read alone). The names within
+ * URLs of stores are as they are, without percent-encoding. "./" before a local path that looks
+ * like a URL makes it none.
+ *
  * Writing is atomic: what sm_sink_commit has not published is not there. Commit and abandon are
  * different calls, so that a failed shard never becomes visible.
  */
@@ -79,11 +84,15 @@ void sm_sink_abandon(sm_sink *sink);
 sm_status sm_io_write_file(const char *path, const void *data, size_t len);
 
 /* ---- Folders */
-sm_status sm_io_make_folder(const char *path); /* with those above it; there already is fine */
-sm_status sm_io_remove(const char *path);      /* not there is fine */
+/* With those above it; there already is fine. Object stores have no folders: nothing is done. */
+sm_status sm_io_make_folder(const char *path);
+sm_status sm_io_remove(const char *path); /* not there is fine */
+/* Within one store. Where there is no renaming it is a copy by the store, and then a removal: both
+ * names may be seen for a while, and a run that is cut off in between leaves both. */
 sm_status sm_io_rename(const char *from, const char *to);
 
-/* Removes what writers that were killed left in folder: only files of our own temporary names. */
+/* Removes what writers that were killed left in folder: only files of our own temporary names.
+ * Object stores show nothing that is not committed. */
 sm_status sm_io_remove_leftovers(const char *folder);
 
 typedef enum sm_walk_event {
@@ -100,13 +109,18 @@ typedef enum sm_walk_event {
 typedef sm_status sm_walk_fn(void *user, sm_walk_event event, const char *path,
                              const sm_file_info *info);
 
-/* Every entry below root, in no particular order; links are followed. */
+/* Every entry below root, in no particular order; links are followed. Of an object store every
+ * object: a name of which a component begins with a dot is hidden, from that component on, and
+ * those that end in '/' (placeholders of folders that other tools make) are passed over. There a
+ * listing that fails ends the walk with its status, since what would be missing cannot be told. */
 sm_status sm_io_walk(const char *root, sm_walk_fn *fn, void *user);
 
 /* ---- One writer at a time */
 typedef struct sm_lock sm_lock;
 
-/* Locks folder against other processes; SM_ERR_CONFLICT when another holds it. */
+/* Locks folder against other processes; SM_ERR_CONFLICT when another holds it. Object stores have
+ * no locks, and *lock is NULL then: two runs of the same job may publish the same object, which is
+ * harmless, since both publish it whole and with the same bytes. */
 sm_status sm_lock_take(sm_lock **lock, const char *folder);
 void sm_lock_release(sm_lock *lock); /* NULL is fine */
 
