@@ -23,7 +23,7 @@ typedef struct file_source {
 typedef struct file_sink {
     int fd;
     uint64_t written, handed_on; /* bytes; of these, those on their way to the device */
-    bool only_new;
+    bool only_new, is_relaxed;
     char *path, *temporary;
 } file_sink;
 
@@ -225,7 +225,7 @@ static sm_status file_sink_write(void *opaque, const void *data, size_t len)
         len -= (size_t)n;
         sink->written += (uint64_t)n;
     }
-    if (sink->written - sink->handed_on >= WRITEBACK_STEP) {
+    if (!sink->is_relaxed && sink->written - sink->handed_on >= WRITEBACK_STEP) {
         /* Only a hint; what it cannot start, fsync does. */
         sync_file_range(sink->fd, (off_t)sink->handed_on, (off_t)(sink->written - sink->handed_on),
                         SYNC_FILE_RANGE_WRITE);
@@ -265,7 +265,7 @@ static int link_new(const file_sink *sink)
 static sm_status file_sink_commit(void *opaque)
 {
     file_sink *sink = opaque;
-    int error = fsync(sink->fd) != 0 ? errno : 0;
+    int error = !sink->is_relaxed && fsync(sink->fd) != 0 ? errno : 0;
     if (close(sink->fd) != 0 && error == 0) error = errno;
     sink->fd = -1;
     if (error == 0) error = sink->only_new ? link_new(sink) : rename_over(sink);
@@ -274,11 +274,17 @@ static sm_status file_sink_commit(void *opaque)
     if (error != 0) {
         unlink(sink->temporary);
         status = sm_fail_errno(error, "cannot write '%s'", sink->path);
-    } else {
+    } else if (!sink->is_relaxed) {
         status = sync_folder_of(sink->path);
     }
     free_sink(sink);
     return status;
+}
+
+static void file_sink_relax(void *opaque)
+{
+    file_sink *sink = opaque;
+    sink->is_relaxed = true;
 }
 
 static void file_sink_abandon(void *opaque)
@@ -312,6 +318,7 @@ const sm_store sm_store_file = {.stat = file_stat,
                                 .sink_write = file_sink_write,
                                 .sink_commit = file_sink_commit,
                                 .sink_abandon = file_sink_abandon,
+                                .sink_relax = file_sink_relax,
                                 .remove = file_remove,
                                 .rename = file_rename,
                                 .make_folder = sm_local_make_folder,

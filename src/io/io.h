@@ -73,6 +73,8 @@ typedef struct sm_sink sm_sink;
 
 /* Makes an unnamed neighbour of path; path itself is untouched until commit. */
 sm_status sm_sink_open(sm_sink **sink, const char *path);
+/* Before commit: what is written need not survive a power cut, for files that can be made again. */
+void sm_sink_relax(sm_sink *sink);
 sm_status sm_sink_write(sm_sink *sink, const void *data, size_t len);
 /* Flushes to the device and publishes under path. Frees sink in any case; on failure nothing is
  * published. */

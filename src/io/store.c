@@ -113,6 +113,11 @@ sm_status sm_sink_open(sm_sink **sink, const char *path)
     return status;
 }
 
+void sm_sink_relax(sm_sink *sink)
+{
+    if (sink->store->sink_relax != NULL) sink->store->sink_relax(sink->inner);
+}
+
 sm_status sm_sink_write(sm_sink *sink, const void *data, size_t len)
 {
     return sink->store->sink_write(sink->inner, data, len);

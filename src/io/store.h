@@ -37,6 +37,8 @@ typedef struct sm_store {
     sm_status (*sink_write)(void *sink, const void *data, size_t len);
     sm_status (*sink_commit)(void *sink); /* frees in any case; the store's checksum is checked */
     void (*sink_abandon)(void *sink);
+    /* What is written need not survive a power cut; NULL: makes no difference. */
+    void (*sink_relax)(void *sink);
 
     sm_status (*remove)(const char *url);                  /* not there is fine */
     sm_status (*copy)(const char *from, const char *to);   /* within the store */
