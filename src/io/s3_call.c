@@ -135,13 +135,10 @@ static bool refused(const sm_http_reply *reply, void *user)
 /* What the code says where the HTTP status says too little. */
 static sm_status status_of_code(const char *code, sm_status otherwise)
 {
-    static const char *const access[] = {"ExpiredToken",
-                                         "ExpiredTokenException",
-                                         "InvalidToken",
-                                         "RequestExpired",
-                                         "TokenRefreshRequired",
-                                         "AuthorizationHeaderMalformed",
-                                         NULL};
+    static const char *const access[] = {"ExpiredToken",         "ExpiredTokenException",
+                                         "InvalidToken",         "RequestExpired",
+                                         "TokenRefreshRequired", "AuthorizationHeaderMalformed",
+                                         "XAdminUserNotFound",   NULL};
     static const char *const full[] = {"QuotaExceeded",     "QuotaExceededException",
                                        "XMinioStorageFull", "InsufficientCapacity",
                                        "NotEnoughSpace",    NULL};
@@ -172,11 +169,13 @@ static const char *advice_of(const char *code)
 static void put_words(sm_http_reply *reply, const sm_xml_field fields[ERROR_FIELDS])
 {
     const char *code = fields[CODE].value;
-    const char *message = fields[MESSAGE].value;
+    const char *message = fields[MESSAGE].value == NULL ? "" : fields[MESSAGE].value;
+    size_t len = strlen(message);
+    while (len > 0 && message[len - 1] == '.') len--;
     sm_buf_clear(&reply->body);
     /* Without memory the line is without these words. */
-    (void)sm_buf_printf(&reply->body, "%s%s%s%s", code, message == NULL ? "" : ": ",
-                        message == NULL ? "" : message, advice_of(code));
+    (void)sm_buf_printf(&reply->body, "%s%s%.*s%s", code, len == 0 ? "" : ": ", (int)len, message,
+                        advice_of(code));
 }
 
 static const char *who(const sm_s3_call *call)
