@@ -44,8 +44,9 @@ sm_status sm_gs_place_of(sm_gs_place *place, const char *url)
     if (key != NULL) *key = '\0';
     sm_status status = SM_OK;
     if (len < 3 || len > BUCKET_MAX ||
-        bucket[strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789-_.")] != '\0')
-        status = refuse(url, "a bucket's name has 3 to 222 lower-case letters, digits, '-', '_' "
+        bucket[strspn(bucket,
+                      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")] != '\0')
+        status = refuse(url, "a bucket's name has 3 to 222 letters, digits, '-', '_' "
                              "and '.'");
     else if (key != NULL)
         status = check_key(url, key + 1);

@@ -280,10 +280,14 @@ static sm_status take_answer(gs_sink *sink, const piece *p, const sm_http_reply 
         return SM_OK;
     }
     if (reply->status == 200 || reply->status == 201) {
-        if (!p->is_last)
-            return sm_fail(SM_ERR_IO, "cannot write '%s': the store ended the upload early",
-                           sink->url);
         sm_status status = read_made(&sink->made, &call, reply);
+        if (!p->is_last) {
+            /* What is not whole must not be seen. */
+            if (status == SM_OK) (void)sm_gs_remove_generation(sink->url, sink->made.tag);
+            return sm_fail(SM_ERR_IO,
+                           "cannot write '%s': the store ended the upload early; run again",
+                           sink->url);
+        }
         sink->is_made = *is_done = status == SM_OK;
         return status;
     }

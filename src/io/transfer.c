@@ -12,7 +12,7 @@
 enum {
     PARALLEL = 16,
     PARALLEL_MAX = 256,
-    WORKERS_MAX = 8,      /* threads; small files are fetched many at a time by each */
+    WORKERS_MAX = 16,     /* threads; of more files at once each fetches several small ones */
     SMALL = 1 << 20,      /* bytes of a file that is read whole */
     BATCH_BYTES = 8 << 20 /* of small files read together */
 };
@@ -57,6 +57,7 @@ SM_API sm_status sm_list_files(const char *url, sm_listed_fn *on_file, void *use
 /* Files that one worker copies: many small ones, or one that is not. */
 typedef struct batch {
     sm_buf names; /* relative to src and dst, each with its NUL */
+    sm_buf sizes; /* uint64_t each, as listed */
     size_t count;
     uint64_t bytes;
     bool is_small;
@@ -241,6 +242,7 @@ static void free_batch(batch *b)
 {
     if (b == NULL) return;
     sm_buf_free(&b->names);
+    sm_buf_free(&b->sizes);
     free(b);
 }
 
@@ -252,7 +254,8 @@ static void copy_batch(worker *w, const batch *b)
     }
     const char *name = (const char *)b->names.data;
     for (size_t i = 0; i < b->count; i++, name += strlen(name) + 1) {
-        uint64_t bytes = b->count == 1 ? b->bytes : 0;
+        uint64_t bytes;
+        memcpy(&bytes, b->sizes.data + i * sizeof bytes, sizeof bytes);
         sm_status status = copy_large(w, name, &bytes);
         if (status == SM_ERR_CANCELLED) return;
         pthread_mutex_lock(&w->c->lock);
@@ -316,8 +319,10 @@ static sm_status add_file(copying *c, const char *name, uint64_t size)
         if (c->filling == NULL) return sm_fail_memory(sizeof *c->filling);
         c->filling->is_small = small;
         sm_buf_init(&c->filling->names, SIZE_MAX / 2);
+        sm_buf_init(&c->filling->sizes, SIZE_MAX / 2);
     }
     status = sm_buf_append(&c->filling->names, name, strlen(name) + 1);
+    if (status == SM_OK) status = sm_buf_append(&c->filling->sizes, &size, sizeof size);
     if (status != SM_OK) return status;
     c->filling->count++;
     c->filling->bytes += size;
@@ -349,7 +354,7 @@ static sm_status copy_all(copying *c, uint64_t size)
     const uint32_t parallel = c->options->parallel == 0 ? PARALLEL : c->options->parallel;
     const size_t wanted = parallel < WORKERS_MAX ? parallel : WORKERS_MAX;
     /* parallel files at once, shared among the threads. */
-    c->batch_max = (parallel < PARALLEL_MAX ? parallel : PARALLEL_MAX) / wanted * 4;
+    c->batch_max = (parallel < PARALLEL_MAX ? parallel : PARALLEL_MAX) / wanted;
     sm_status status = sm_queue_init(&c->queue, 2 * wanted);
     if (status != SM_OK) return status;
     while (count < wanted && pthread_create(&threads[count], NULL, work, c) == 0) count++;
