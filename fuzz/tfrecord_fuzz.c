@@ -2,9 +2,9 @@
  * Bytes as a TFRecord file: as they are; then, so that chance need not find checksums, with every
  * checksum put right, plain and compressed, which must read alike.
  */
+#include "core/crc32c.h"
 #include "core/status.h"
 #include "fuzz.h"
-#include "shard/crc32c.h"
 #include "shard/gzip.h"
 #include "shard/tfrecord.h"
 

@@ -304,6 +304,56 @@ SM_API void sm_verify_options_init(sm_verify_options *options);
 SM_API sm_status sm_verify(sm_verify_summary *summary, const char *path,
                            const sm_verify_options *options);
 
+/* ---- Stores ---------------------------------------------------------------------------------- */
+
+/*
+ * Wherever a path is asked for it may be a URL: gs://bucket/folder, s3://bucket/folder,
+ * hdfs://host:port/folder, or https://host/file (to be read). Names within the URLs of stores are
+ * as they are, without percent-encoding.
+ */
+
+typedef struct sm_listed {
+    const char *name; /* relative to what is listed */
+    uint64_t size;    /* bytes */
+    int64_t mtime_ns; /* last change, nanoseconds since 1970; 0: the store does not tell */
+} sm_listed;
+
+/* Anything but SM_OK ends the listing with that status. */
+typedef sm_status sm_listed_fn(void *user, const sm_listed *file);
+
+/* Gives every file below url, as the store's pages arrive; or url itself, when it is a file. Hidden
+ * names (a dot in front) and placeholders of folders are left out. */
+SM_API sm_status sm_list_files(const char *url, sm_listed_fn *on_file, void *user);
+
+typedef struct sm_copy_options {
+    bool recursive;    /* SRC is a folder: what lies below it goes below DST */
+    uint32_t parallel; /* files at once; 0: 16 */
+    /* One call for each file that could not be copied, from one thread at a time; may be NULL. */
+    void (*on_problem)(void *user, const char *file, const char *message);
+    /* About ten times a second from one thread at a time; may be NULL. The totals are of what has
+     * been listed so far. */
+    void (*on_progress)(void *user, const sm_progress *progress);
+    bool (*is_cancelled)(void *user); /* from any thread; may be NULL */
+    void *user;
+} sm_copy_options;
+
+typedef struct sm_copy_summary {
+    uint64_t files, bytes; /* copied */
+    uint64_t failures;     /* files that were not */
+    double seconds;
+} sm_copy_summary;
+
+SM_API void sm_copy_options_init(sm_copy_options *options);
+
+/*
+ * Copies a file, or the files below a folder, between stores. dst is the new name, or where it is a
+ * folder (or ends in '/') the folder to put a single file into. Every file is checked by its size
+ * and by the checksum that the store keeps. SM_OK also when some files failed: see
+ * summary->failures.
+ */
+SM_API sm_status sm_copy_files(sm_copy_summary *summary, const char *src, const char *dst,
+                               const sm_copy_options *options);
+
 /* ---- Reading records ------------------------------------------------------------------------- */
 
 typedef struct sm_reader sm_reader;

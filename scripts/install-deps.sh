@@ -53,6 +53,9 @@ find_missing() {
     module jansson || want jansson libjansson-dev jansson-devel jansson jansson-dev
     module libxxhash || want xxHash libxxhash-dev xxhash-devel xxhash xxhash-dev
     module zlib || want zlib zlib1g-dev zlib-devel zlib zlib-dev
+    module libcurl || want libcurl libcurl4-openssl-dev libcurl-devel curl curl-dev
+    module expat || want expat libexpat1-dev expat-devel expat expat-dev
+    module libcrypto || want OpenSSL libssl-dev openssl-devel openssl openssl-dev
     module cmocka || want cmocka libcmocka-dev libcmocka-devel cmocka cmocka-dev
     if [ $with_tests = yes ]; then
         has c++ || want "a C++ compiler" g++ gcc-c++ gcc g++

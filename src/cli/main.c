@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const command *const commands[] = {&pack_command, &verify_command};
+static const command *const commands[] = {&pack_command, &verify_command, &ls_command, &cp_command};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_usage(FILE *to)
@@ -15,12 +15,12 @@ static void print_usage(FILE *to)
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-8s %-10s %s\n", commands[i]->name, commands[i]->arguments,
                 commands[i]->summary);
-    fprintf(to,
-            "\n"
-            "  shardmill pack photos shards --image-size 224\n"
-            "  shardmill verify shards\n\n"
-            "'shardmill COMMAND --help' tells all of a command.\n"
-            "Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 done but some pictures failed.\n");
+    fprintf(to, "\n"
+                "  shardmill pack photos shards --image-size 224\n"
+                "  shardmill verify shards\n\n"
+                "'shardmill COMMAND --help' tells all of a command.\n"
+                "Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 done but some pictures or "
+                "files failed.\n");
 }
 
 int main(int argc, char **argv)

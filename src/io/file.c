@@ -1,5 +1,5 @@
-/* Files of the local file system. */
-#include "io/io.h"
+/* Files of the local file system: the row of plain paths. */
+#include "io/store.h"
 #include "io/temporary.h"
 
 #include <errno.h>
@@ -15,28 +15,30 @@
  */
 enum { WRITEBACK_STEP = 8 << 20 };
 
-struct sm_source {
+typedef struct file_source {
     int fd;
-    uint64_t size;
     char *path;
-};
+} file_source;
 
-struct sm_sink {
+typedef struct file_sink {
     int fd;
     uint64_t written, handed_on; /* bytes; of these, those on their way to the device */
+    bool only_new, is_relaxed;
     char *path, *temporary;
-};
+} file_sink;
 
 static void fill_info(sm_file_info *info, const struct stat *st)
 {
+    *info = (sm_file_info){0};
     info->kind = S_ISREG(st->st_mode)   ? SM_FILE_REGULAR
                  : S_ISDIR(st->st_mode) ? SM_FILE_FOLDER
                                         : SM_FILE_SPECIAL;
     info->size = st->st_size > 0 ? (uint64_t)st->st_size : 0;
     info->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    info->version = (uint64_t)info->mtime_ns;
 }
 
-sm_status sm_io_stat(sm_file_info *info, const char *path)
+static sm_status file_stat(sm_file_info *info, const char *path)
 {
     struct stat st;
     if (stat(path, &st) != 0) return sm_fail_errno(errno, "cannot look at '%s'", path);
@@ -98,21 +100,40 @@ static sm_status read_opened(sm_buf *buf, int fd, uint64_t size, const char *pat
     return SM_OK;
 }
 
-sm_status sm_io_read_file(sm_buf *buf, const char *path, sm_file_info *info)
+static sm_status read_file(sm_buf *buf, const char *path, sm_file_info *info)
 {
     int fd = -1;
-    sm_file_info opened = {0};
-    sm_status status = open_regular(&fd, &opened, path);
+    sm_status status = open_regular(&fd, info, path);
     if (status != SM_OK) return status;
-    status = read_opened(buf, fd, opened.size, path);
+    status = read_opened(buf, fd, info->size, path);
     close(fd);
-    if (status == SM_OK && info != NULL) *info = opened;
     return status;
 }
 
-sm_status sm_source_open(sm_source **source, const char *path)
+static void file_fetch_many(sm_fetch *fetches, size_t count)
 {
-    sm_source *made = calloc(1, sizeof *made);
+    for (size_t i = 0; i < count; i++) {
+        sm_file_info info;
+        fetches[i].status = read_file(fetches[i].buf, fetches[i].url, &info);
+        if (fetches[i].status == SM_OK)
+            fetches[i].info = info;
+        else
+            snprintf(fetches[i].error, sizeof fetches[i].error, "%s", sm_last_error());
+    }
+}
+
+static void file_source_close(void *opaque)
+{
+    file_source *source = opaque;
+    if (source == NULL) return;
+    if (source->fd >= 0) close(source->fd);
+    free(source->path);
+    free(source);
+}
+
+static sm_status file_source_open(void **source, uint64_t *size, const char *path)
+{
+    file_source *made = calloc(1, sizeof *made);
     if (made == NULL) return sm_fail_memory(sizeof *made);
     made->path = strdup(path);
     made->fd = -1;
@@ -120,31 +141,19 @@ sm_status sm_source_open(sm_source **source, const char *path)
     sm_status status =
         made->path == NULL ? sm_fail_memory(strlen(path)) : open_regular(&made->fd, &info, path);
     if (status != SM_OK) {
-        sm_source_close(made);
+        file_source_close(made);
         return status;
     }
-    made->size = info.size;
     posix_fadvise(made->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* advice: no matter if not taken */
+    *size = info.size;
     *source = made;
     return SM_OK;
 }
 
-sm_status sm_source_read(sm_source *source, size_t *got, void *data, size_t len)
+static sm_status file_source_read(void *opaque, size_t *got, void *data, size_t len)
 {
+    const file_source *source = opaque;
     return read_full(got, source->fd, data, len, source->path);
-}
-
-uint64_t sm_source_size(const sm_source *source)
-{
-    return source->size;
-}
-
-void sm_source_close(sm_source *source)
-{
-    if (source == NULL) return;
-    if (source->fd >= 0) close(source->fd);
-    free(source->path);
-    free(source);
 }
 
 /* The length of path's folder part, with its slash; 0 when it has none. */
@@ -154,7 +163,7 @@ static size_t folder_len(const char *path)
     return slash == NULL ? 0 : (size_t)(slash - path) + 1;
 }
 
-static void free_sink(sm_sink *sink)
+static void free_sink(file_sink *sink)
 {
     if (sink->fd >= 0) close(sink->fd);
     free(sink->path);
@@ -163,7 +172,7 @@ static void free_sink(sm_sink *sink)
 }
 
 /* A new file beside sink->path, under a name that sm_io_remove_leftovers knows. */
-static sm_status open_temporary(sm_sink *sink)
+static sm_status open_temporary(file_sink *sink)
 {
     for (;;) {
         uint64_t random;
@@ -184,11 +193,12 @@ static sm_status open_temporary(sm_sink *sink)
     }
 }
 
-sm_status sm_sink_open(sm_sink **sink, const char *path)
+static sm_status file_sink_open(void **sink, const char *path, bool only_new)
 {
-    sm_sink *made = calloc(1, sizeof *made);
+    file_sink *made = calloc(1, sizeof *made);
     if (made == NULL) return sm_fail_memory(sizeof *made);
     made->fd = -1;
+    made->only_new = only_new;
     made->path = strdup(path);
     if (made->path == NULL) {
         free_sink(made);
@@ -203,8 +213,9 @@ sm_status sm_sink_open(sm_sink **sink, const char *path)
     return SM_OK;
 }
 
-sm_status sm_sink_write(sm_sink *sink, const void *data, size_t len)
+static sm_status file_sink_write(void *opaque, const void *data, size_t len)
 {
+    file_sink *sink = opaque;
     const uint8_t *next = data;
     while (len > 0) {
         ssize_t n = write(sink->fd, next, len);
@@ -214,7 +225,7 @@ sm_status sm_sink_write(sm_sink *sink, const void *data, size_t len)
         len -= (size_t)n;
         sink->written += (uint64_t)n;
     }
-    if (sink->written - sink->handed_on >= WRITEBACK_STEP) {
+    if (!sink->is_relaxed && sink->written - sink->handed_on >= WRITEBACK_STEP) {
         /* Only a hint; what it cannot start, fsync does. */
         sync_file_range(sink->fd, (off_t)sink->handed_on, (off_t)(sink->written - sink->handed_on),
                         SYNC_FILE_RANGE_WRITE);
@@ -237,51 +248,79 @@ static sm_status sync_folder_of(const char *path)
     return error == 0 ? SM_OK : sm_fail_errno(error, "cannot flush the folder of '%s'", path);
 }
 
-sm_status sm_sink_commit(sm_sink *sink)
+/* Both publish, and return 0 or what errno was. */
+static int rename_over(const file_sink *sink)
 {
-    int error = fsync(sink->fd) != 0 ? errno : 0;
+    return rename(sink->temporary, sink->path) == 0 ? 0 : errno;
+}
+
+/* A link, unlike a rename, fails where there is a file already. */
+static int link_new(const file_sink *sink)
+{
+    if (link(sink->temporary, sink->path) != 0) return errno;
+    unlink(sink->temporary);
+    return 0;
+}
+
+static sm_status file_sink_commit(void *opaque)
+{
+    file_sink *sink = opaque;
+    int error = !sink->is_relaxed && fsync(sink->fd) != 0 ? errno : 0;
     if (close(sink->fd) != 0 && error == 0) error = errno;
     sink->fd = -1;
-    if (error == 0 && rename(sink->temporary, sink->path) != 0) error = errno;
+    if (error == 0) error = sink->only_new ? link_new(sink) : rename_over(sink);
 
     sm_status status = SM_OK;
     if (error != 0) {
         unlink(sink->temporary);
         status = sm_fail_errno(error, "cannot write '%s'", sink->path);
-    } else {
+    } else if (!sink->is_relaxed) {
         status = sync_folder_of(sink->path);
     }
     free_sink(sink);
     return status;
 }
 
-void sm_sink_abandon(sm_sink *sink)
+static void file_sink_relax(void *opaque)
 {
+    file_sink *sink = opaque;
+    sink->is_relaxed = true;
+}
+
+static void file_sink_abandon(void *opaque)
+{
+    file_sink *sink = opaque;
     if (sink == NULL) return;
     unlink(sink->temporary);
     free_sink(sink);
 }
 
-sm_status sm_io_write_file(const char *path, const void *data, size_t len)
-{
-    sm_sink *sink;
-    sm_status status = sm_sink_open(&sink, path);
-    if (status != SM_OK) return status;
-    status = sm_sink_write(sink, data, len);
-    if (status == SM_OK) return sm_sink_commit(sink);
-    sm_sink_abandon(sink);
-    return status;
-}
-
-sm_status sm_io_remove(const char *path)
+static sm_status file_remove(const char *path)
 {
     if (unlink(path) != 0 && errno != ENOENT)
         return sm_fail_errno(errno, "cannot remove '%s'", path);
     return SM_OK;
 }
 
-sm_status sm_io_rename(const char *from, const char *to)
+static sm_status file_rename(const char *from, const char *to)
 {
     if (rename(from, to) != 0) return sm_fail_errno(errno, "cannot rename '%s' to '%s'", from, to);
     return SM_OK;
 }
+
+const sm_store sm_store_file = {.stat = file_stat,
+                                .fetch_many = file_fetch_many,
+                                .walk = sm_local_walk,
+                                .source_open = file_source_open,
+                                .source_read = file_source_read,
+                                .source_close = file_source_close,
+                                .sink_open = file_sink_open,
+                                .sink_write = file_sink_write,
+                                .sink_commit = file_sink_commit,
+                                .sink_abandon = file_sink_abandon,
+                                .sink_relax = file_sink_relax,
+                                .remove = file_remove,
+                                .rename = file_rename,
+                                .make_folder = sm_local_make_folder,
+                                .remove_leftovers = sm_local_remove_leftovers,
+                                .lock = sm_local_lock};

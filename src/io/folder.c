@@ -1,5 +1,5 @@
 /* Folders of the local file system: making, walking, locking. */
-#include "io/io.h"
+#include "io/store.h"
 #include "io/temporary.h"
 
 #include <dirent.h>
@@ -14,7 +14,7 @@
 
 enum { PATH_CAP = 1 << 16 }; /* bytes of one path; the kernel takes less */
 
-sm_status sm_io_make_folder(const char *path)
+sm_status sm_local_make_folder(const char *path)
 {
     char *copy = strdup(path);
     if (copy == NULL) return sm_fail_memory(strlen(path));
@@ -36,7 +36,7 @@ sm_status sm_io_make_folder(const char *path)
     return status;
 }
 
-sm_status sm_io_remove_leftovers(const char *folder)
+sm_status sm_local_remove_leftovers(const char *folder)
 {
     DIR *dir = opendir(folder);
     if (dir == NULL) {
@@ -174,7 +174,7 @@ static sm_status walk_folder(walk *w, const frame *above)
     return status;
 }
 
-sm_status sm_io_walk(const char *root, sm_walk_fn *fn, void *user)
+sm_status sm_local_walk(const char *root, sm_walk_fn *fn, void *user)
 {
     walk w = {.fn = fn, .user = user};
     sm_buf_init(&w.path, PATH_CAP);
@@ -208,7 +208,7 @@ static bool is_current(int fd, const char *path)
            held.st_ino == named.st_ino;
 }
 
-sm_status sm_lock_take(sm_lock **lock, const char *folder)
+sm_status sm_local_lock(sm_lock **lock, const char *folder)
 {
     sm_lock *made = calloc(1, sizeof *made);
     if (made == NULL) return sm_fail_memory(sizeof *made);

@@ -1,6 +1,11 @@
 /*
  * Bytes in and out of storage: this room knows no image and no record.
  *
+ * A path is one of the local file system, or a URL: file:///a/b, gs://bucket/a/b, s3://bucket/a/b,
+ * hdfs:// and webhdfs://host:port/a/b, http:// and https:// (to be read alone). The names within
+ * URLs of stores are as they are, without percent-encoding. "./" before a local path that looks
+ * like a URL makes it none.
+ *
  * Writing is atomic: what sm_sink_commit has not published is not there. Commit and abandon are
  * different calls, so that a failed shard never becomes visible.
  */
@@ -12,10 +17,23 @@
 
 typedef enum sm_file_kind { SM_FILE_REGULAR, SM_FILE_FOLDER, SM_FILE_SPECIAL } sm_file_kind;
 
+/* A checksum that a store keeps of a whole object. */
+typedef enum sm_sum_kind { SM_SUM_NONE, SM_SUM_CRC32C, SM_SUM_MD5 } sm_sum_kind;
+
+typedef struct sm_sum {
+    sm_sum_kind kind;
+    uint8_t bytes[16]; /* big-endian; 4 of a CRC-32C, 16 of an MD5 */
+} sm_sum;
+
 typedef struct sm_file_info {
     sm_file_kind kind;
     uint64_t size;    /* bytes */
-    int64_t mtime_ns; /* last change, nanoseconds since 1970 */
+    int64_t mtime_ns; /* last change, nanoseconds since 1970; of an object, what its listing says */
+    /* Changes when the content does: of a file its mtime_ns, of an object its generation or a hash
+     * of its ETag. What the plan remembers. */
+    uint64_t version;
+    char tag[64]; /* of an object: the generation or ETag itself; "" for files */
+    sm_sum sum;   /* of an object, where the store has one */
 } sm_file_info;
 
 /* Follows links. SM_ERR_NOT_FOUND, SM_ERR_ACCESS, SM_ERR_IO. */
@@ -27,6 +45,19 @@ sm_status sm_io_stat(sm_file_info *info, const char *path);
  * is SM_ERR_IO.
  */
 sm_status sm_io_read_file(sm_buf *buf, const char *path, sm_file_info *info);
+
+/* A file to be read whole, one of many at once. */
+typedef struct sm_fetch {
+    const char *url;
+    sm_buf *buf;       /* appended to; its cap is the limit; holds nothing new on failure */
+    sm_file_info info; /* filled: what the store said of the object that was read */
+    sm_status status;
+    char error[256]; /* the line, when status is not SM_OK */
+} sm_fetch;
+
+/* Reads many whole files, those of object stores side by side over kept connections, each checked
+ * against the checksum that the store has of it. The urls may be of several stores. */
+void sm_io_fetch_many(sm_fetch *fetches, size_t count);
 
 /* ---- A file read from front to back */
 typedef struct sm_source sm_source;
@@ -42,6 +73,8 @@ typedef struct sm_sink sm_sink;
 
 /* Makes an unnamed neighbour of path; path itself is untouched until commit. */
 sm_status sm_sink_open(sm_sink **sink, const char *path);
+/* Before commit: what is written need not survive a power cut, for files that can be made again. */
+void sm_sink_relax(sm_sink *sink);
 sm_status sm_sink_write(sm_sink *sink, const void *data, size_t len);
 /* Flushes to the device and publishes under path. Frees sink in any case; on failure nothing is
  * published. */
@@ -53,11 +86,15 @@ void sm_sink_abandon(sm_sink *sink);
 sm_status sm_io_write_file(const char *path, const void *data, size_t len);
 
 /* ---- Folders */
-sm_status sm_io_make_folder(const char *path); /* with those above it; there already is fine */
-sm_status sm_io_remove(const char *path);      /* not there is fine */
+/* With those above it; there already is fine. Object stores have no folders: nothing is done. */
+sm_status sm_io_make_folder(const char *path);
+sm_status sm_io_remove(const char *path); /* not there is fine */
+/* Within one store. Where there is no renaming it is a copy by the store, and then a removal: both
+ * names may be seen for a while, and a run that is cut off in between leaves both. */
 sm_status sm_io_rename(const char *from, const char *to);
 
-/* Removes what writers that were killed left in folder: only files of our own temporary names. */
+/* Removes what writers that were killed left in folder: only files of our own temporary names.
+ * Object stores show nothing that is not committed. */
 sm_status sm_io_remove_leftovers(const char *folder);
 
 typedef enum sm_walk_event {
@@ -74,13 +111,18 @@ typedef enum sm_walk_event {
 typedef sm_status sm_walk_fn(void *user, sm_walk_event event, const char *path,
                              const sm_file_info *info);
 
-/* Every entry below root, in no particular order; links are followed. */
+/* Every entry below root, in no particular order; links are followed. Of an object store every
+ * object: a name of which a component begins with a dot is hidden, from that component on, and
+ * those that end in '/' (placeholders of folders that other tools make) are passed over. There a
+ * listing that fails ends the walk with its status, since what would be missing cannot be told. */
 sm_status sm_io_walk(const char *root, sm_walk_fn *fn, void *user);
 
 /* ---- One writer at a time */
 typedef struct sm_lock sm_lock;
 
-/* Locks folder against other processes; SM_ERR_CONFLICT when another holds it. */
+/* Locks folder against other processes; SM_ERR_CONFLICT when another holds it. Object stores have
+ * no locks, and *lock is NULL then: two runs of the same job may publish the same object, which is
+ * harmless, since both publish it whole and with the same bytes. */
 sm_status sm_lock_take(sm_lock **lock, const char *folder);
 void sm_lock_release(sm_lock *lock); /* NULL is fine */
 

@@ -3,9 +3,9 @@
  * that lies in it whole is given away in place. The window grows with data that is really there,
  * never on a length's word alone.
  */
+#include "core/crc32c.h"
 #include "core/status.h"
 #include "io/io.h"
-#include "shard/crc32c.h"
 #include "shard/tfrecord.h"
 
 #include <inttypes.h>

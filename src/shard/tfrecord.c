@@ -1,7 +1,7 @@
 #include "shard/tfrecord.h"
 
+#include "core/crc32c.h"
 #include "core/status.h"
-#include "shard/crc32c.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* sm_verify: each kind of damage is found, and said where it is. */
+#include "core/crc32c.h"
 #include "core/status.h"
 #include "pictures.h"
-#include "shard/crc32c.h"
 #include "shard/example.h"
 #include "shard/tfrecord.h"
 

@@ -1,5 +1,5 @@
+#include "core/crc32c.h"
 #include "core/status.h"
-#include "shard/crc32c.h"
 #include "shard/gzip.h"
 #include "shard/tfrecord.h"
 

@@ -1,4 +1,4 @@
-#include "shard/crc32c.h"
+#include "core/crc32c.h"
 
 #include <pthread.h>
 #include <stdbool.h>

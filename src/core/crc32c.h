@@ -1,6 +1,6 @@
 /* CRC-32C (Castagnoli, RFC 3720 appendix B.4), and TFRecord's masked form of it. */
-#ifndef SM_SHARD_CRC32C_H
-#define SM_SHARD_CRC32C_H
+#ifndef SM_CORE_CRC32C_H
+#define SM_CORE_CRC32C_H
 
 #include <stddef.h>
 #include <stdint.h>

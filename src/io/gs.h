@@ -1,0 +1,67 @@
+/* Between the files of Google Cloud Storage's store: where an object lies, and asking for it. */
+#ifndef SM_IO_GS_H
+#define SM_IO_GS_H
+
+#include "io/http.h"
+#include "io/io.h"
+
+#include <jansson.h>
+
+/* gs://bucket/key: the key as it is, not percent-encoded; "" for the whole bucket. */
+typedef struct sm_gs_place {
+    char *bucket;
+    const char *key; /* within bucket's memory */
+} sm_gs_place;
+
+/* SM_ERR_USAGE for what no bucket or object can be called. */
+sm_status sm_gs_place_of(sm_gs_place *place, const char *url);
+void sm_gs_place_free(sm_gs_place *place);
+
+/* Which of the JSON API's resources a call is about. */
+typedef enum sm_gs_target { SM_GS_OBJECT, SM_GS_LISTING, SM_GS_UPLOAD } sm_gs_target;
+
+typedef struct sm_gs_call {
+    sm_http_request request; /* the caller fills its data, range, into, check and so on */
+    const char *url;         /* gs://…, borrowed: what messages say */
+    const char *what;        /* "read": what messages say was tried */
+    const char *permission;  /* "storage.objects.get" */
+} sm_gs_call;
+
+/* url, what and permission are borrowed for the call's life. May be freed when it fails. */
+sm_status sm_gs_call_init(sm_gs_call *call, const char *method, const char *url,
+                          sm_gs_target target, const char *what, const char *permission);
+void sm_gs_call_free(sm_gs_call *call);
+
+/* Adds name=value to the query, the value encoded. */
+sm_status sm_gs_call_param(sm_gs_call *call, const char *name, const char *value);
+/* Appends "/" and segment, encoded, to the path; before the first parameter. */
+sm_status sm_gs_call_path(sm_gs_call *call, const char *segment);
+
+/* Adds who pays (SHARDMILL_BILLING_PROJECT), behind the path; sm_gs_call_perform does it too. */
+sm_status sm_gs_call_bill(sm_gs_call *call);
+
+/* Performs it; SM_OK only for 2xx. */
+sm_status sm_gs_call_perform(sm_gs_call *call, sm_http_reply *reply);
+sm_status sm_gs_call_judge(const sm_gs_call *call, const sm_http_reply *reply);
+
+/* What a reply's JSON, or an object's resource in it, says. SM_ERR_FORMAT: it makes no sense. */
+sm_status sm_gs_json(json_t **json, const sm_gs_call *call, const sm_http_reply *reply);
+sm_status sm_gs_info_of_json(sm_file_info *info, const json_t *object);
+/* What the headers of a reply with an object's bytes say. */
+void sm_gs_info_of_reply(sm_file_info *info, const sm_http_reply *reply);
+
+/* The fields of sm_gs_info_of_json, as the API's selector wants them. */
+#define SM_GS_FIELDS "size,updated,generation,crc32c"
+
+/* ---- gs.c: of the object itself; a "folder" is SM_ERR_NOT_FOUND */
+sm_status sm_gs_stat_object(sm_file_info *info, const char *url);
+/* Removes the object, if it still is that generation; NULL: whichever it is. */
+sm_status sm_gs_remove_generation(const char *url, const char *generation);
+
+/* ---- gs_write.c */
+sm_status sm_gs_sink_open(void **sink, const char *url, bool only_new);
+sm_status sm_gs_sink_write(void *sink, const void *data, size_t len);
+sm_status sm_gs_sink_commit(void *sink);
+void sm_gs_sink_abandon(void *sink);
+
+#endif

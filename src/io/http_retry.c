@@ -1,0 +1,103 @@
+#include "io/http_retry.h"
+
+#include "core/machine.h"
+#include "io/times.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+enum {
+    RETRY_SECONDS = 300,
+    STALL_SECONDS = 30,
+    SECONDS_MAX = 24 * 3600,
+    FIRST_WAIT_MS = 250,
+    WAIT_MAX_MS = 30000,
+    DOUBLINGS = 7 /* from the first to past the longest wait */
+};
+
+static const uint64_t NS_PER_MS = 1000000, NS_PER_SECOND = 1000000000;
+
+static unsigned seconds_of_env(const char *name, unsigned otherwise)
+{
+    const char *text = getenv(name);
+    if (text == NULL || *text < '0' || *text > '9') return otherwise;
+    char *end;
+    unsigned long seconds = strtoul(text, &end, 10);
+    return *end == '\0' && seconds <= SECONDS_MAX ? (unsigned)seconds : otherwise;
+}
+
+unsigned sm_retry_seconds(void)
+{
+    return seconds_of_env("SHARDMILL_RETRY_SECONDS", RETRY_SECONDS);
+}
+
+unsigned sm_stall_seconds(void)
+{
+    unsigned seconds = seconds_of_env("SHARDMILL_STALL_SECONDS", STALL_SECONDS);
+    return seconds > 0 ? seconds : 1;
+}
+
+void sm_backoff_init(sm_backoff *backoff)
+{
+    *backoff =
+        (sm_backoff){.since_ns = sm_clock_ns(), .patience_ns = sm_retry_seconds() * NS_PER_SECOND};
+}
+
+void sm_backoff_progress(sm_backoff *backoff)
+{
+    backoff->tries = 0;
+    backoff->since_ns = sm_clock_ns();
+}
+
+static uint64_t random_below(uint64_t bound)
+{
+    uint64_t random;
+    if (getrandom(&random, sizeof random, 0) != sizeof random) return bound / 2;
+    return random % bound;
+}
+
+bool sm_backoff_next(sm_backoff *backoff, uint64_t retry_after_ms, uint64_t *wait_ns)
+{
+    unsigned doublings = backoff->tries < DOUBLINGS ? backoff->tries : DOUBLINGS;
+    uint64_t longest = (uint64_t)FIRST_WAIT_MS << doublings;
+    if (longest > WAIT_MAX_MS) longest = WAIT_MAX_MS;
+    uint64_t wait = random_below(longest * NS_PER_MS) + retry_after_ms * NS_PER_MS;
+    backoff->tries++;
+    if (sm_clock_ns() + wait > backoff->since_ns + backoff->patience_ns) return false;
+    *wait_ns = wait;
+    return true;
+}
+
+bool sm_backoff_sleep(sm_backoff *backoff, uint64_t retry_after_ms)
+{
+    uint64_t wait;
+    if (!sm_backoff_next(backoff, retry_after_ms, &wait)) return false;
+    struct timespec left = {.tv_sec = (time_t)(wait / NS_PER_SECOND),
+                            .tv_nsec = (long)(wait % NS_PER_SECOND)};
+    while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
+    return true;
+}
+
+uint64_t sm_retry_after_ms(const char *text, int64_t now_ns)
+{
+    int64_t then;
+    if (*text >= '0' && *text <= '9') {
+        char *end;
+        errno = 0;
+        unsigned long seconds = strtoul(text, &end, 10);
+        if (errno != 0 || seconds > SECONDS_MAX) seconds = SECONDS_MAX;
+        return end[strspn(end, " \t")] == '\0' ? seconds * 1000ULL : 0;
+    }
+    if (!sm_time_of_http(&then, text) || then <= now_ns) return 0;
+    uint64_t wait = (uint64_t)(then - now_ns) / NS_PER_MS + 1;
+    return wait < SECONDS_MAX * 1000ULL ? wait : SECONDS_MAX * 1000ULL;
+}
+
+bool sm_is_passing_status(int status)
+{
+    return status == 408 || status == 429 ||
+           (status >= 500 && status < 600 && status != 501 && status != 505 && status != 507);
+}

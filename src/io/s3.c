@@ -1,0 +1,444 @@
+/* The store of s3:// URLs: AWS's, and servers that speak its language. */
+#include "io/s3.h"
+
+#include "io/s3_xml.h"
+#include "io/sum.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PAGE_MAX = 64 << 20, /* bytes of a page's XML */
+    PARALLEL = 32,       /* small objects fetched at once */
+    URL_MAX = 16 << 10,
+};
+
+/* ---- One object */
+
+/* An answer to HEAD carries no reason; one to GET does. */
+static sm_status ask_why(const char *url)
+{
+    sm_s3_call call;
+    sm_http_reply reply;
+    sm_status status = sm_s3_call_init(&call, "GET", url, "look at", "s3:GetObject", NULL, 0);
+    if (status != SM_OK) return status;
+    sm_http_reply_init(&reply);
+    call.request.ranged = true;
+    call.request.length = 1;
+    status = sm_s3_call_perform(&call, &reply);
+    if (reply.status == 416) status = SM_OK; /* it is empty: that was not the reason */
+    sm_http_reply_free(&reply);
+    sm_s3_call_free(&call);
+    return status;
+}
+
+static sm_status ask_about(sm_file_info *info, const char *url, bool is_second)
+{
+    sm_s3_call call;
+    sm_http_reply reply;
+    sm_status status = sm_s3_call_init(&call, "HEAD", url, "look at", "s3:GetObject", NULL, 0);
+    if (status != SM_OK) return status;
+    sm_http_reply_init(&reply);
+    status = sm_s3_call_perform(&call, &reply);
+    if (status == SM_OK) sm_s3_info_of(info, &reply, call.place.bucket);
+    bool is_dumb = status != SM_OK && (reply.status == 400 || reply.status == 403);
+    sm_http_reply_free(&reply);
+    sm_s3_call_free(&call);
+    if (!is_dumb) return status;
+    sm_status why = ask_why(url);
+    if (why != SM_OK) return why;
+    /* That answer taught the region. */
+    return is_second ? status : ask_about(info, url, true);
+}
+
+sm_status sm_s3_stat_object(sm_file_info *info, const char *url)
+{
+    return ask_about(info, url, false);
+}
+
+/* ---- Listing */
+
+/* A listing under way. */
+typedef struct s3_walk {
+    const char *url;
+    char *prefix; /* what every key begins with */
+    sm_list_fn *fn;
+    void *user;
+} s3_walk;
+
+/* url's key with a slash behind it, or "" for a whole bucket. */
+static sm_status prefix_of(char **prefix, const char *url)
+{
+    sm_s3_place place;
+    sm_status status = sm_s3_place_of(&place, url);
+    if (status != SM_OK) return status;
+    size_t len = strlen(place.key);
+    const char *slash = len == 0 || place.key[len - 1] == '/' ? "" : "/";
+    if (asprintf(prefix, "%s%s", place.key, slash) < 0) {
+        *prefix = NULL;
+        status = sm_fail_memory(len + 2);
+    }
+    sm_s3_place_free(&place);
+    return status;
+}
+
+/* The bucket's own URL, which listings ask. */
+static sm_status bucket_url(char **bucket, const char *url)
+{
+    size_t len = 5 + strcspn(url + 5, "/");
+    *bucket = strndup(url, len);
+    return *bucket == NULL ? sm_fail_memory(len) : SM_OK;
+}
+
+/* Asks for the page behind token (NULL: the first). */
+static sm_status get_page(sm_s3_page *page, const char *url, const char *prefix, const char *token,
+                          const char *at_most)
+{
+    const sm_s3_param params[] = {
+        {"list-type", "2"},    {"encoding-type", "url"},
+        {"prefix", prefix},    {"continuation-token", token},
+        {"max-keys", at_most},
+    };
+    char *bucket = NULL;
+    sm_s3_call call;
+    sm_http_reply reply;
+    sm_status status = bucket_url(&bucket, url);
+    if (status == SM_OK)
+        status = sm_s3_call_init(&call, "GET", bucket, "list", "s3:ListBucket", params,
+                                 sizeof params / sizeof *params);
+    if (status != SM_OK) {
+        free(bucket);
+        return status;
+    }
+    sm_buf body;
+    sm_buf_init(&body, PAGE_MAX);
+    sm_http_reply_init(&reply);
+    call.request.into = &body;
+    status = sm_s3_call_perform(&call, &reply);
+    if (status == SM_OK) {
+        status = sm_s3_page_parse(page, body.data, body.len);
+        if (status != SM_OK)
+            sm_fail_prefix(status, "cannot list '%s': the store's answer makes no sense", url);
+    }
+    sm_buf_free(&body);
+    sm_http_reply_free(&reply);
+    sm_s3_call_free(&call);
+    free(bucket);
+    return status;
+}
+
+static sm_status tell_page(const s3_walk *walk, const sm_s3_page *page)
+{
+    size_t prefix_len = strlen(walk->prefix);
+    for (size_t i = 0; i < page->count; i++) {
+        const sm_s3_object *object = &page->objects[i];
+        const char *key = sm_s3_page_text(page, object->key);
+        if (strncmp(key, walk->prefix, prefix_len) != 0)
+            return sm_fail(SM_ERR_FORMAT,
+                           "cannot list '%s': the store told of '%s', which is not "
+                           "below it",
+                           walk->url, key);
+        key += prefix_len;
+        size_t len = strlen(key);
+        /* What consoles put there to show an empty folder. */
+        if (len == 0 || (key[len - 1] == '/' && object->size == 0)) continue;
+        sm_file_info info = {.kind = SM_FILE_REGULAR, .size = object->size};
+        info.mtime_ns = object->mtime_ns;
+        sm_s3_put_etag(&info, sm_s3_page_text(page, object->etag));
+        sm_status status = walk->fn(walk->user, key, &info);
+        if (status != SM_OK) return status;
+    }
+    return SM_OK;
+}
+
+static sm_status list_pages(const s3_walk *walk)
+{
+    sm_s3_page page;
+    sm_s3_page_init(&page);
+    char *token = NULL;
+    sm_status status;
+    do {
+        status = get_page(&page, walk->url, walk->prefix, token, "1000");
+        if (status == SM_OK) status = tell_page(walk, &page);
+        if (status != SM_OK || !page.truncated) break;
+        const char *next = sm_s3_page_text(&page, page.next);
+        if (token != NULL && strcmp(token, next) == 0)
+            status = sm_fail(SM_ERR_FORMAT,
+                             "cannot list '%s': the store gives one page again and "
+                             "again",
+                             walk->url);
+        free(token);
+        token = strdup(next);
+        if (token == NULL) status = sm_fail_memory(strlen(next));
+    } while (status == SM_OK);
+    free(token);
+    sm_s3_page_free(&page);
+    return status;
+}
+
+static sm_status s3_list(const char *url, sm_list_fn *fn, void *user)
+{
+    s3_walk walk = {.url = url, .fn = fn, .user = user};
+    sm_status status = prefix_of(&walk.prefix, url);
+    if (status == SM_OK) status = list_pages(&walk);
+    free(walk.prefix);
+    return status;
+}
+
+/* A folder is where keys lie below; a bucket is one even when it is empty. */
+static sm_status stat_folder(sm_file_info *info, const char *url)
+{
+    char *prefix = NULL;
+    sm_s3_page page;
+    sm_s3_page_init(&page);
+    sm_status status = prefix_of(&prefix, url);
+    if (status == SM_OK) status = get_page(&page, url, prefix, NULL, "1");
+    if (status == SM_OK && page.count == 0 && prefix[0] != '\0')
+        status = sm_fail(SM_ERR_NOT_FOUND,
+                         "cannot look at '%s': there is no such object, and "
+                         "nothing below it",
+                         url);
+    if (status == SM_OK) *info = (sm_file_info){.kind = SM_FILE_FOLDER};
+    sm_s3_page_free(&page);
+    free(prefix);
+    return status;
+}
+
+static sm_status s3_stat(sm_file_info *info, const char *url)
+{
+    sm_s3_place place;
+    sm_status status = sm_s3_place_of(&place, url);
+    if (status != SM_OK) return status;
+    bool is_folder = place.key[0] == '\0' || place.key[strlen(place.key) - 1] == '/';
+    sm_s3_place_free(&place);
+    if (is_folder) return stat_folder(info, url);
+    status = sm_s3_stat_object(info, url);
+    return status == SM_ERR_NOT_FOUND ? stat_folder(info, url) : status;
+}
+
+/* ---- Reading */
+
+/* What of a range lies behind the object's end: nothing, if the object is still the same. */
+static sm_status read_past_the_end(const char *url, uint64_t offset, sm_file_info *info)
+{
+    sm_file_info now;
+    sm_status status = sm_s3_stat_object(&now, url);
+    if (status != SM_OK) return status;
+    if (offset < now.size || (info->tag[0] != '\0' && strcmp(info->tag, now.tag) != 0))
+        return sm_fail(SM_ERR_CORRUPT, "'%s' changed while it was read", url);
+    *info = now;
+    return SM_OK;
+}
+
+static sm_status s3_read_range(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
+                               sm_file_info *info)
+{
+    if (len == 0) return SM_OK;
+    sm_s3_call call;
+    sm_http_reply reply;
+    sm_status status = sm_s3_call_init(&call, "GET", url, "read", "s3:GetObject", NULL, 0);
+    if (status != SM_OK) return status;
+    sm_http_reply_init(&reply);
+    call.request.ranged = true;
+    call.request.offset = offset;
+    call.request.length = len;
+    call.request.into = buf;
+    if (info->tag[0] != '\0') status = sm_http_add_header(&call.request, "If-Match", info->tag);
+    if (status == SM_OK) status = sm_s3_call_perform(&call, &reply);
+    int answer = reply.status;
+    if (status == SM_OK && info->tag[0] == '\0') sm_s3_info_of(info, &reply, call.place.bucket);
+    sm_http_reply_free(&reply);
+    sm_s3_call_free(&call);
+    if (answer == 412)
+        return sm_fail(SM_ERR_CORRUPT,
+                       "'%s' changed while it was read: its ETag is not %s any more", url,
+                       info->tag);
+    return answer == 416 ? read_past_the_end(url, offset, info) : status;
+}
+
+/* ---- Reading many */
+
+typedef struct one_fetch {
+    sm_s3_call call;
+    sm_fetch *fetch;
+    size_t start; /* what its buffer held before */
+    bool is_open; /* the call wants to be performed, or was */
+} one_fetch;
+
+static sm_status check_fetch(const sm_http_request *request, const sm_http_reply *reply)
+{
+    one_fetch *one = request->user;
+    const sm_buf *buf = one->fetch->buf;
+    sm_s3_info_of(&one->fetch->info, reply, one->call.place.bucket);
+    return sm_sum_check(&one->fetch->info.sum, buf->data + one->start, buf->len - one->start);
+}
+
+static void fail_fetch(one_fetch *one, sm_status status, const char *line)
+{
+    one->fetch->status = status;
+    one->fetch->buf->len = one->start;
+    snprintf(one->fetch->error, sizeof one->fetch->error, "%s", line);
+}
+
+static void open_fetch(one_fetch *one, sm_fetch *fetch)
+{
+    *one = (one_fetch){.fetch = fetch, .start = fetch->buf->len};
+    sm_status status =
+        sm_s3_call_init(&one->call, "GET", fetch->url, "read", "s3:GetObject", NULL, 0);
+    if (status != SM_OK) {
+        fail_fetch(one, status, sm_last_error());
+        return;
+    }
+    one->is_open = true;
+    one->call.request.into = fetch->buf;
+    one->call.request.check = check_fetch;
+    one->call.request.user = one;
+    /* A checksum beside the ETag, which tells nothing of objects that were joined from parts. */
+    status = sm_http_add_header(&one->call.request, "x-amz-checksum-mode", "ENABLED");
+    if (status != SM_OK) fail_fetch(one, status, sm_last_error());
+}
+
+/* What one round of requests needs. */
+typedef struct fetch_round {
+    sm_http_request **requests;
+    sm_http_reply *replies;
+    sm_status *statuses;
+    one_fetch **fetches;
+    size_t count;
+} fetch_round;
+
+static void settle(one_fetch *one, sm_status status, sm_http_reply *reply, bool *again)
+{
+    *again = false;
+    if (status != SM_OK) {
+        fail_fetch(one, status, reply->error);
+        return;
+    }
+    status = sm_s3_call_judge(&one->call, reply, again);
+    if (status != SM_OK)
+        fail_fetch(one, status, sm_last_error());
+    else
+        one->fetch->status = SM_OK;
+}
+
+/* Performs the round; what wants another one (its bucket is in another region) stays in it. */
+static void perform_round(sm_http *http, fetch_round *round)
+{
+    for (size_t i = 0; i < round->count; i++) {
+        round->requests[i] = &round->fetches[i]->call.request;
+        sm_http_reply_init(&round->replies[i]);
+    }
+    sm_http_perform_many(http, round->requests, round->replies, round->statuses, round->count,
+                         PARALLEL);
+    size_t kept = 0;
+    for (size_t i = 0; i < round->count; i++) {
+        bool again;
+        settle(round->fetches[i], round->statuses[i], &round->replies[i], &again);
+        sm_http_reply_free(&round->replies[i]);
+        if (again) round->fetches[kept++] = round->fetches[i];
+    }
+    round->count = kept;
+}
+
+static void fail_all(sm_fetch *fetches, size_t count, sm_status status)
+{
+    for (size_t i = 0; i < count; i++) {
+        fetches[i].status = status;
+        snprintf(fetches[i].error, sizeof fetches[i].error, "%s", sm_last_error());
+    }
+}
+
+static void s3_fetch_many(sm_fetch *fetches, size_t count)
+{
+    sm_http *http = NULL;
+    one_fetch *all = calloc(count, sizeof *all);
+    fetch_round round = {.requests = calloc(count, sizeof *round.requests),
+                         .replies = calloc(count, sizeof *round.replies),
+                         .statuses = calloc(count, sizeof *round.statuses),
+                         .fetches = calloc(count, sizeof(one_fetch *))};
+    sm_status status = sm_http_mine(&http);
+    if (all == NULL || round.requests == NULL || round.replies == NULL || round.statuses == NULL ||
+        round.fetches == NULL)
+        status = sm_fail_memory(count * sizeof *all);
+    if (status == SM_OK) {
+        for (size_t i = 0; i < count; i++) {
+            open_fetch(&all[i], &fetches[i]);
+            if (all[i].is_open) round.fetches[round.count++] = &all[i];
+        }
+        while (round.count > 0) perform_round(http, &round);
+        for (size_t i = 0; i < count; i++)
+            if (all[i].is_open) sm_s3_call_free(&all[i].call);
+    } else {
+        fail_all(fetches, count, status);
+    }
+    free(all);
+    free(round.requests);
+    free(round.replies);
+    free(round.statuses);
+    free(round.fetches);
+}
+
+/* ---- Removing and copying */
+
+static sm_status s3_remove(const char *url)
+{
+    sm_s3_call call;
+    sm_http_reply reply;
+    sm_status status = sm_s3_call_init(&call, "DELETE", url, "remove", "s3:DeleteObject", NULL, 0);
+    if (status != SM_OK) return status;
+    sm_http_reply_init(&reply);
+    status = sm_s3_call_perform(&call, &reply);
+    if (status == SM_ERR_NOT_FOUND && strcmp(call.code, "NoSuchBucket") != 0) status = SM_OK;
+    sm_http_reply_free(&reply);
+    sm_s3_call_free(&call);
+    return status;
+}
+
+/* "/bucket/key" of url, encoded. */
+static sm_status copy_source(sm_buf *source, const char *url)
+{
+    sm_s3_place place;
+    sm_status status = sm_s3_place_of(&place, url);
+    if (status != SM_OK) return status;
+    status = sm_buf_printf(source, "/%s/", place.bucket);
+    if (status == SM_OK) status = sm_http_append_encoded(source, place.key, true);
+    sm_s3_place_free(&place);
+    return status;
+}
+
+static sm_status s3_copy(const char *from, const char *to)
+{
+    sm_s3_call call;
+    sm_http_reply reply;
+    sm_buf source;
+    sm_buf_init(&source, URL_MAX);
+    sm_status status =
+        sm_s3_call_init(&call, "PUT", to, "copy to", "s3:PutObject and s3:GetObject", NULL, 0);
+    if (status != SM_OK) return status;
+    sm_http_reply_init(&reply);
+    status = copy_source(&source, from);
+    if (status == SM_OK)
+        status = sm_http_add_header(&call.request, "x-amz-copy-source", (const char *)source.data);
+    call.request.check = sm_s3_check_late_error; /* a copy that takes long is answered first */
+    if (status == SM_OK) status = sm_s3_call_perform(&call, &reply);
+    if (status == SM_OK) status = sm_s3_call_judge_late(&call, &reply);
+    sm_http_reply_free(&reply);
+    sm_s3_call_free(&call);
+    sm_buf_free(&source);
+    return status;
+}
+
+const sm_store sm_store_s3 = {
+    .scheme = "s3",
+    .stat = s3_stat,
+    .read_range = s3_read_range,
+    .fetch_many = s3_fetch_many,
+    .list = s3_list,
+    .sink_open = sm_s3_sink_open,
+    .sink_write = sm_s3_sink_write,
+    .sink_commit = sm_s3_sink_commit,
+    .sink_abandon = sm_s3_sink_abandon,
+    .remove = s3_remove,
+    .copy = s3_copy,
+};

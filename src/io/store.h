@@ -1,0 +1,65 @@
+/*
+ * What a store is to the rest of this room: a row in store.c's table, found by its URLs' scheme.
+ * io.h's functions look the row up and call it; file.c is the row of plain paths and file:// URLs.
+ */
+#ifndef SM_IO_STORE_H
+#define SM_IO_STORE_H
+
+#include "io/io.h"
+
+/* One object of a listing: key is relative to what was listed. */
+typedef sm_status sm_list_fn(void *user, const char *key, const sm_file_info *info);
+
+/* A row. What is NULL the store cannot do (its users are told so), unless said otherwise. */
+typedef struct sm_store {
+    const char *scheme; /* "gs"; NULL: plain paths */
+
+    sm_status (*stat)(sm_file_info *info, const char *url);
+    /* Appends len bytes from offset (less only at the end) to buf; checks that the object is still
+     * the one of info when info->tag is not "" (SM_ERR_CORRUPT), else fills info's size and tag. */
+    sm_status (*read_range)(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
+                            sm_file_info *info);
+    /* Reads many whole objects side by side. */
+    void (*fetch_many)(sm_fetch *fetches, size_t count);
+    /* Every object below url, page after page, in flat memory; in the order of their bytes. */
+    sm_status (*list)(const char *url, sm_list_fn *fn, void *user);
+    /* NULL: made of list. */
+    sm_status (*walk)(const char *root, sm_walk_fn *fn, void *user);
+
+    /* Reading from front to back; NULL: made of read_range, ahead of the reader. */
+    sm_status (*source_open)(void **source, uint64_t *size, const char *url);
+    sm_status (*source_read)(void *source, size_t *got, void *data, size_t len);
+    void (*source_close)(void *source);
+
+    /* An object written from front to back, invisible until commit; see sm_sink. only_new: commit
+     * fails with SM_ERR_CONFLICT when there is one already. */
+    sm_status (*sink_open)(void **sink, const char *url, bool only_new);
+    sm_status (*sink_write)(void *sink, const void *data, size_t len);
+    sm_status (*sink_commit)(void *sink); /* frees in any case; the store's checksum is checked */
+    void (*sink_abandon)(void *sink);
+    /* What is written need not survive a power cut; NULL: makes no difference. */
+    void (*sink_relax)(void *sink);
+
+    sm_status (*remove)(const char *url);                  /* not there is fine */
+    sm_status (*copy)(const char *from, const char *to);   /* within the store */
+    sm_status (*rename)(const char *from, const char *to); /* NULL: copy, and remove from */
+    sm_status (*make_folder)(const char *url);             /* NULL: there is nothing to make */
+    sm_status (*remove_leftovers)(const char *folder);     /* NULL: there can be none */
+    sm_status (*lock)(sm_lock **lock, const char *folder); /* NULL: none is needed */
+} sm_store;
+
+/* The row for *url, which moves behind "file://"; SM_ERR_USAGE for a scheme that is not known. */
+sm_status sm_store_of(const sm_store **store, const char **url);
+
+/* A row's function that is NULL: SM_ERR_USAGE with a line that says so ("written"). */
+sm_status sm_store_cannot(const char *url, const char *done);
+
+/* Folders of the local file system (folder.c), for file.c's row. */
+sm_status sm_local_walk(const char *root, sm_walk_fn *fn, void *user);
+sm_status sm_local_make_folder(const char *path);
+sm_status sm_local_remove_leftovers(const char *folder);
+sm_status sm_local_lock(sm_lock **lock, const char *folder);
+
+extern const sm_store sm_store_file, sm_store_gs, sm_store_s3, sm_store_http, sm_store_https;
+
+#endif
