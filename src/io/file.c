@@ -1,6 +1,6 @@
 /* Files of the local file system: the row of plain paths. */
+#include "io/local.h"
 #include "io/store.h"
-#include "io/temporary.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ typedef struct file_sink {
     char *path, *temporary;
 } file_sink;
 
-static void fill_info(sm_file_info *info, const struct stat *st)
+void sm_file_info_of_stat(sm_file_info *info, const struct stat *st)
 {
     *info = (sm_file_info){0};
     info->kind = S_ISREG(st->st_mode)   ? SM_FILE_REGULAR
@@ -42,7 +42,7 @@ static sm_status file_stat(sm_file_info *info, const char *path)
 {
     struct stat st;
     if (stat(path, &st) != 0) return sm_fail_errno(errno, "cannot look at '%s'", path);
-    fill_info(info, &st);
+    sm_file_info_of_stat(info, &st);
     return SM_OK;
 }
 
@@ -57,7 +57,7 @@ static sm_status open_regular(int *fd, sm_file_info *info, const char *path)
         close(opened);
         return sm_fail_errno(error, "cannot look at '%s'", path);
     }
-    fill_info(info, &st);
+    sm_file_info_of_stat(info, &st);
     if (info->kind != SM_FILE_REGULAR) {
         close(opened);
         return sm_fail(SM_ERR_FORMAT, "'%s' is %s, not a file", path,

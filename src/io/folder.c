@@ -1,6 +1,6 @@
 /* Folders of the local file system: making, walking, locking. */
+#include "io/local.h"
 #include "io/store.h"
-#include "io/temporary.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -114,9 +114,8 @@ static sm_status visit(walk *w, const frame *here, int dir_fd, const char *name,
         return SM_OK;
     }
     if (!S_ISREG(st.st_mode)) return w->fn(w->user, SM_WALK_SPECIAL, relative(w), NULL);
-    sm_file_info info = {.kind = SM_FILE_REGULAR,
-                         .size = st.st_size > 0 ? (uint64_t)st.st_size : 0,
-                         .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec};
+    sm_file_info info;
+    sm_file_info_of_stat(&info, &st);
     return w->fn(w->user, SM_WALK_FILE, relative(w), &info);
 }
 

@@ -47,6 +47,12 @@ sm_status sm_store_cannot(const char *url, const char *done)
                    url);
 }
 
+bool sm_io_is_remote(const char *path)
+{
+    const sm_store *store;
+    return sm_store_of(&store, &path) != SM_OK || store != &sm_store_file;
+}
+
 /* ---- Looking and reading */
 
 sm_status sm_io_stat(sm_file_info *info, const char *path)

@@ -8,6 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+enum {
+    PATH_LIMIT = 1 << 16,
+    KEPT_BYTES = 512 << 10 /* a larger buffer is not kept: its place may not need it again */
+};
+
 static void fail_read(sm_outcome *outcome, sm_reason reason, const char *message)
 {
     outcome->stage = SM_STAGE_READ;
@@ -26,52 +31,88 @@ static sm_reason reason_of(sm_status status)
     }
 }
 
-static sm_status read_one(sm_chunk *chunk, sm_outcome *outcome, const sm_inputs *inputs,
-                          const sm_input *input, sm_buf *full_path, uint64_t budget)
+/* Whether the file may be read at all; if not, that is its outcome. */
+static bool fits(sm_outcome *outcome, const sm_input *input, uint64_t budget)
 {
-    sm_status status = sm_inputs_full_path(full_path, inputs, sm_inputs_text(inputs, input->path));
-    if (status != SM_OK) return status;
-    if (input->size > budget) {
-        snprintf(outcome->message, sizeof outcome->message,
-                 "%llu bytes are more than --memory leaves for files (%llu)",
-                 (unsigned long long)input->size, (unsigned long long)budget);
-        outcome->stage = SM_STAGE_READ;
-        outcome->reason = SM_FAIL_FILE_TOO_LARGE;
-        return SM_OK;
-    }
-    sm_file_info info;
-    chunk->files.max = chunk->files.len + (size_t)input->size + 2;
-    status = sm_io_read_file(&chunk->files, (const char *)full_path->data, &info);
-    if (status != SM_OK) {
-        fail_read(outcome, reason_of(status), sm_last_error());
-    } else if (info.size != input->size || info.mtime_ns != input->mtime_ns) {
-        chunk->files.len = outcome->begin;
-        fail_read(outcome, SM_FAIL_CHANGED, "the file changed since it was listed");
-    } else {
-        outcome->len = (size_t)info.size;
-    }
-    return SM_OK;
+    if (input->size <= budget) return true;
+    char message[128];
+    snprintf(message, sizeof message, "%llu bytes are more than --memory leaves for files (%llu)",
+             (unsigned long long)input->size, (unsigned long long)budget);
+    fail_read(outcome, SM_FAIL_FILE_TOO_LARGE, message);
+    return false;
 }
 
-sm_status sm_chunk_read(sm_chunk *chunk, const sm_inputs *inputs, sm_buf *full_path,
+/* Lists what there is to read; reader->fetches[k] is for the chunk's input number reader->which[k].
+ */
+static sm_status list_fetches(sm_chunk *chunk, sm_chunk_reader *reader, const sm_inputs *inputs,
+                              uint64_t budget)
+{
+    size_t starts[SM_CHUNK_PICTURES];
+    sm_status status = SM_OK;
+    reader->count = 0;
+    sm_buf_clear(&reader->paths);
+    for (uint32_t i = 0; status == SM_OK && i < chunk->count; i++) {
+        const sm_input *input = &inputs->items[chunk->first + i];
+        chunk->outcomes[i] = (sm_outcome){0};
+        sm_buf_clear(&chunk->files[i]);
+        if (!fits(&chunk->outcomes[i], input, budget)) continue;
+        status = sm_inputs_full_path(&reader->path, inputs, sm_inputs_text(inputs, input->path));
+        starts[reader->count] = reader->paths.len;
+        if (status == SM_OK)
+            status = sm_buf_append(&reader->paths, reader->path.data, reader->path.len + 1);
+        chunk->files[i].max = (size_t)input->size + 2;
+        reader->fetches[reader->count] = (sm_fetch){.buf = &chunk->files[i]};
+        reader->which[reader->count++] = i;
+    }
+    for (size_t k = 0; status == SM_OK && k < reader->count; k++)
+        reader->fetches[k].url = (const char *)reader->paths.data + starts[k];
+    return status;
+}
+
+static void judge(sm_outcome *outcome, const sm_fetch *fetch, const sm_input *input)
+{
+    if (fetch->status != SM_OK) {
+        fail_read(outcome, reason_of(fetch->status), fetch->error);
+    } else if (fetch->info.size != input->size || fetch->info.version != input->version) {
+        sm_buf_clear(fetch->buf);
+        fail_read(outcome, SM_FAIL_CHANGED, "the file changed since it was listed");
+    }
+}
+
+void sm_chunk_reader_init(sm_chunk_reader *reader)
+{
+    *reader = (sm_chunk_reader){0};
+    sm_buf_init(&reader->path, PATH_LIMIT);
+    sm_buf_init(&reader->paths, SIZE_MAX / 2);
+}
+
+void sm_chunk_reader_free(sm_chunk_reader *reader)
+{
+    sm_buf_free(&reader->path);
+    sm_buf_free(&reader->paths);
+}
+
+sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_inputs *inputs,
                         uint64_t budget)
 {
     uint64_t begin = sm_clock_ns();
-    sm_buf_clear(&chunk->files);
-    chunk->files.max = SIZE_MAX / 2;
-    sm_status status = sm_buf_reserve(&chunk->files, (size_t)chunk->budget + 2);
+    sm_status status = list_fetches(chunk, reader, inputs, budget);
     if (status != SM_OK) return status;
+    sm_io_fetch_many(reader->fetches, reader->count);
     chunk->bytes_in = 0;
-    for (uint32_t i = 0; i < chunk->count; i++) {
-        sm_outcome *outcome = &chunk->outcomes[i];
-        *outcome = (sm_outcome){.begin = chunk->files.len};
-        status =
-            read_one(chunk, outcome, inputs, &inputs->items[chunk->first + i], full_path, budget);
-        if (status != SM_OK) return status;
-        chunk->bytes_in += outcome->len;
+    for (size_t k = 0; k < reader->count; k++) {
+        uint32_t i = reader->which[k];
+        judge(&chunk->outcomes[i], &reader->fetches[k], &inputs->items[chunk->first + i]);
+        chunk->bytes_in += chunk->files[i].len;
     }
     chunk->read_ns = sm_clock_ns() - begin;
     return SM_OK;
+}
+
+void sm_chunk_let_go(sm_chunk *chunk)
+{
+    for (uint32_t i = 0; i < chunk->count; i++)
+        if (chunk->files[i].cap > KEPT_BYTES) sm_buf_free(&chunk->files[i]);
 }
 
 static sm_status convert_one(sm_picture_info *info, sm_buf *image, sm_picture *picture,
@@ -97,8 +138,8 @@ sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_picture 
         if (outcome->reason != SM_REASON_NONE) continue;
         const sm_input *input = &inputs->items[chunk->first + i];
         sm_picture_info info;
-        sm_status status = convert_one(&info, image, picture, large,
-                                       chunk->files.data + outcome->begin, outcome->len);
+        sm_status status =
+            convert_one(&info, image, picture, large, chunk->files[i].data, chunk->files[i].len);
         chunk->decode_ns += info.decode_ns;
         chunk->resize_ns += info.resize_ns;
         chunk->encode_ns += info.encode_ns;

@@ -3,6 +3,7 @@
 #define SM_PACK_CHUNK_H
 
 #include "image/image.h"
+#include "io/io.h"
 #include "pack/pipeline.h"
 #include "pack/record.h"
 #include "shard/gzip.h"
@@ -20,7 +21,6 @@ typedef struct sm_outcome {
     sm_reason reason; /* SM_REASON_NONE: it became a record */
     unsigned warnings;
     char message[256];
-    size_t begin, len; /* its file, in sm_chunk.files */
 } sm_outcome;
 
 typedef struct sm_chunk {
@@ -29,9 +29,9 @@ typedef struct sm_chunk {
     size_t first; /* its inputs: a range of inputs->items */
     uint32_t count;
     bool ends_shard;
-    uint64_t budget; /* bytes of memory it holds of the pipeline's */
-    sm_buf files;    /* the files' bytes, one behind the other */
-    sm_buf records;  /* framed, in order */
+    uint64_t budget;                 /* bytes of memory it holds of the pipeline's */
+    sm_buf files[SM_CHUNK_PICTURES]; /* each input's bytes */
+    sm_buf records;                  /* framed, in order */
     uint32_t record_count;
     uint64_t example_bytes; /* of the Examples in records */
     uint64_t bytes_in;
@@ -39,10 +39,24 @@ typedef struct sm_chunk {
     sm_outcome outcomes[SM_CHUNK_PICTURES];
 } sm_chunk;
 
-/* Reads the chunk's files; one that cannot be had is an outcome, not an error. full_path is the
- * caller's to reuse. budget: bytes; a larger file is not read. */
-sm_status sm_chunk_read(sm_chunk *chunk, const sm_inputs *inputs, sm_buf *full_path,
+/* One reader's tools. */
+typedef struct sm_chunk_reader {
+    sm_buf path, paths;
+    sm_fetch fetches[SM_CHUNK_PICTURES];
+    uint32_t which[SM_CHUNK_PICTURES];
+    size_t count;
+} sm_chunk_reader;
+
+void sm_chunk_reader_init(sm_chunk_reader *reader);
+void sm_chunk_reader_free(sm_chunk_reader *reader);
+
+/* Reads the chunk's files, those of a bucket side by side; one that cannot be had is an outcome,
+ * not an error. A file of more than budget bytes is not read. */
+sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_inputs *inputs,
                         uint64_t budget);
+
+/* Frees buffers that are larger than most files need, when the files are not needed any more. */
+void sm_chunk_let_go(sm_chunk *chunk);
 
 /*
  * The decoder for pictures that need more memory than a thread's own may take: one at a time, so

@@ -56,7 +56,7 @@ sm_status sm_inputs_add_named(sm_inputs *inputs, sm_input **input, const char *p
     sm_file_info info;
     if (status == SM_OK && sm_io_stat(&info, (const char *)full.data) == SM_OK) {
         (*input)->size = info.size;
-        (*input)->mtime_ns = info.mtime_ns;
+        (*input)->version = info.version;
     }
     sm_buf_free(&full);
     return status;
@@ -65,7 +65,8 @@ sm_status sm_inputs_add_named(sm_inputs *inputs, sm_input **input, const char *p
 sm_status sm_inputs_full_path(sm_buf *full, const sm_inputs *inputs, const char *path)
 {
     sm_buf_clear(full);
-    size_t base_len = path[0] == '/' ? 0 : strlen(inputs->base);
+    bool whole = path[0] == '/' || strstr(path, "://") != NULL;
+    size_t base_len = whole ? 0 : strlen(inputs->base);
     sm_status status = sm_buf_append(full, inputs->base, base_len);
     if (status == SM_OK && base_len > 0 && inputs->base[base_len - 1] != '/')
         status = sm_buf_append(full, "/", 1);
@@ -251,6 +252,10 @@ static sm_status collect(sm_inputs *inputs, const char *src, const sm_pack_optio
         if (status != SM_OK) return status;
         return options->list_file != NULL ? sm_inputs_collect_list(inputs, table)
                                           : sm_inputs_collect_manifest(inputs, table);
+    }
+    if (sm_io_is_remote(src)) { /* prefixes are no folders that could be looked at */
+        status = set_base(inputs, src, NULL);
+        return status != SM_OK ? status : sm_inputs_collect_folder(inputs, src);
     }
     if (sm_io_stat(&info, src) == SM_OK) {
         if (info.kind != SM_FILE_FOLDER)

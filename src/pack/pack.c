@@ -41,10 +41,22 @@ done:;
     return inside;
 }
 
+/* URLs have no links: one lies in the other when it begins with it. */
+static sm_status check_remote(const char *src, const char *dst)
+{
+    size_t len = src == NULL ? 0 : strlen(src);
+    while (len > 0 && src[len - 1] == '/') len--;
+    if (len == 0 || strncmp(dst, src, len) != 0 || (dst[len] != '/' && dst[len] != '\0'))
+        return SM_OK;
+    return sm_fail(SM_ERR_USAGE, "'%s' lies in '%s': choose another place", dst, src);
+}
+
 static sm_status check_folders(const char *src, const char *dst, const sm_pack_options *options)
 {
     if (dst == NULL || *dst == '\0')
         return sm_fail(SM_ERR_USAGE, "where should the shards go? name a folder");
+    if (sm_io_is_remote(dst) || (src != NULL && sm_io_is_remote(src)))
+        return check_remote(src, dst);
     bool walks = src != NULL && options->list_file == NULL && options->manifest_file == NULL;
     if (walks && lies_in(dst, src))
         return sm_fail(SM_ERR_USAGE,

@@ -14,7 +14,6 @@
 enum {
     READERS =
         4, /* files open at once: enough to keep a disk busy, cheap when nothing is to wait for */
-    PATH_LIMIT = 1 << 16,
     PROGRESS_NS = 100000000
 };
 
@@ -132,17 +131,17 @@ static void give_back(pipeline *p, sm_chunk *chunk, uint64_t bytes)
 static void *read_files(void *arg)
 {
     pipeline *p = arg;
-    sm_buf path;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_chunk_reader reader;
+    sm_chunk_reader_init(&reader);
     for (sm_chunk *chunk; !should_stop(p) && (chunk = take_next(p)) != NULL;) {
-        sm_status status = sm_chunk_read(chunk, p->run->plan->inputs, &path, p->budget);
+        sm_status status = sm_chunk_read(chunk, &reader, p->run->plan->inputs, p->budget);
         if (status != SM_OK) {
             stop_with(p, status);
             break;
         }
         if (!sm_queue_push(&p->work, chunk)) break;
     }
-    sm_buf_free(&path);
+    sm_chunk_reader_free(&reader);
     if (atomic_fetch_sub(&p->readers_left, 1) == 1) sm_queue_close(&p->work);
     return NULL;
 }
@@ -200,8 +199,8 @@ static void *convert(void *arg)
         if (chunk == NULL) break;
         status = convert_chunk(p, chunk, &b);
         if (status != SM_OK) break;
-        give_back(p, NULL, chunk->budget); /* the files are not needed any more */
-        if (chunk->files.cap > 2 * SM_CHUNK_BYTES) sm_buf_free(&chunk->files);
+        sm_chunk_let_go(chunk);
+        give_back(p, NULL, chunk->budget);
         if (!sm_queue_push(&p->done, chunk)) break;
     }
     if (status != SM_OK) stop_with(p, status);
@@ -271,7 +270,7 @@ static sm_status init_pipeline(pipeline *p, sm_run *run, const sm_job *jobs, siz
     if (p->chunks == NULL || p->free_chunks == NULL)
         return sm_fail_memory(p->chunk_count * sizeof *p->chunks);
     for (size_t i = 0; i < p->chunk_count; i++) {
-        sm_buf_init(&p->chunks[i].files, SIZE_MAX / 2);
+        for (size_t k = 0; k < SM_CHUNK_PICTURES; k++) sm_buf_init(&p->chunks[i].files[k], 0);
         sm_buf_init(&p->chunks[i].records, SIZE_MAX / 2);
         p->free_chunks[p->free_count++] = &p->chunks[i];
     }
@@ -282,7 +281,7 @@ static sm_status init_pipeline(pipeline *p, sm_run *run, const sm_job *jobs, siz
 static void destroy_pipeline(pipeline *p)
 {
     for (size_t i = 0; p->chunks != NULL && i < p->chunk_count; i++) {
-        sm_buf_free(&p->chunks[i].files);
+        for (size_t k = 0; k < SM_CHUNK_PICTURES; k++) sm_buf_free(&p->chunks[i].files[k]);
         sm_buf_free(&p->chunks[i].records);
     }
     free(p->chunks);
