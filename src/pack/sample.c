@@ -98,6 +98,19 @@ static double mean_file_size(const sm_inputs *inputs)
     return sum / (double)inputs->count + FRAME;
 }
 
+/* Whether all fits into one shard even if every picture were as large as its pixels. */
+static bool surely_one_shard(const sm_inputs *inputs, const sm_pack_options *options)
+{
+    enum { BESIDE = 4096 }; /* names, columns and framing of a record */
+    const sm_picture_options *picture = &options->picture;
+    bool fixed =
+        picture->resize_mode == SM_RESIZE_CENTER_CROP || picture->resize_mode == SM_RESIZE_BORDER;
+    double pixels = 3.0 * picture->width * picture->height;
+    double one_hot = (double)sizeof(float) * (double)inputs->classes.count;
+    double record = pixels + one_hot + BESIDE;
+    return fixed && (double)inputs->count * record < options->max_shard_size_mb * 1e6;
+}
+
 sm_status sm_plan_sample(sm_sample *sample, const sm_inputs *inputs, const sm_pack_options *options)
 {
     *sample = (sm_sample){0};
@@ -105,6 +118,7 @@ sm_status sm_plan_sample(sm_sample *sample, const sm_inputs *inputs, const sm_pa
         sample->mean = sample->bound = mean_file_size(inputs);
         return SM_OK;
     }
+    if (!options->dry_run && surely_one_shard(inputs, options)) return SM_OK;
     candidate chosen[SAMPLE];
     size_t count = choose_sample(chosen, inputs), first = count < GLANCE ? count : GLANCE;
     sums total = {0};
