@@ -117,6 +117,7 @@ static sm_status visit(walk *w, const frame *here, int dir_fd, const char *name,
     sm_file_info info = {.kind = SM_FILE_REGULAR,
                          .size = st.st_size > 0 ? (uint64_t)st.st_size : 0,
                          .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec};
+    info.version = (uint64_t)info.mtime_ns;
     return w->fn(w->user, SM_WALK_FILE, relative(w), &info);
 }
 

@@ -44,7 +44,7 @@ static sm_status read_one(sm_chunk *chunk, sm_outcome *outcome, const sm_inputs 
     status = sm_io_read_file(&chunk->files, (const char *)full_path->data, &info);
     if (status != SM_OK) {
         fail_read(outcome, reason_of(status), sm_last_error());
-    } else if (info.size != input->size || info.mtime_ns != input->mtime_ns) {
+    } else if (info.size != input->size || info.version != input->version) {
         chunk->files.len = outcome->begin;
         fail_read(outcome, SM_FAIL_CHANGED, "the file changed since it was listed");
     } else {

@@ -50,7 +50,7 @@ static sm_status add_file(collecting *c, const sm_file_info *info)
     sm_status status = sm_inputs_add(c->inputs, &input, path);
     if (status != SM_OK) return status;
     input->size = info->size;
-    input->mtime_ns = info->mtime_ns;
+    input->version = info->version;
     return SM_OK;
 }
 

@@ -52,7 +52,7 @@ sm_status sm_inputs_add_named(sm_inputs *inputs, sm_input **input, const char *p
     sm_file_info info;
     if (status == SM_OK && sm_io_stat(&info, (const char *)full.data) == SM_OK) {
         (*input)->size = info.size;
-        (*input)->mtime_ns = info.mtime_ns;
+        (*input)->version = info.version;
     }
     sm_buf_free(&full);
     return status;

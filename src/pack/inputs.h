@@ -13,11 +13,11 @@
 enum { SM_NO_CLASS = UINT32_MAX, SM_NO_SPLIT = UINT16_MAX, SM_MAX_COLUMNS = 64 };
 
 typedef struct sm_input {
-    size_t path;    /* offset in sm_inputs.text */
-    size_t columns; /* offset of its further columns' values there, one NUL-ended string each */
-    uint64_t size;  /* bytes when it was listed; 0 and mtime 0 when it could not be looked at */
-    int64_t mtime_ns;
-    uint64_t key;      /* the plan's sorting key */
+    size_t path;      /* offset in sm_inputs.text */
+    size_t columns;   /* offset of its further columns' values there, one NUL-ended string each */
+    uint64_t size;    /* bytes when it was listed; 0 and version 0 when it could not be looked at */
+    uint64_t version; /* as sm_file_info has it */
+    uint64_t key;     /* the plan's sorting key */
     uint32_t class_id; /* in sm_inputs.classes, or SM_NO_CLASS */
     uint16_t split;    /* in the manifest's splits, then in the plan's; SM_NO_SPLIT before */
 } sm_input;

@@ -197,7 +197,7 @@ sm_status sm_plan_fingerprint(char fingerprint[SM_FINGERPRINT_SIZE], const sm_pl
         const sm_input *input = &inputs->items[i];
         sm_hash_str(hash, sm_inputs_text(inputs, input->path));
         sm_hash_u64(hash, input->size);
-        sm_hash_u64(hash, (uint64_t)input->mtime_ns);
+        sm_hash_u64(hash, input->version);
         sm_hash_u64(hash, inputs->labelled ? input->class_id : SM_NO_CLASS);
         const char *column = sm_inputs_text(inputs, input->columns);
         for (size_t c = 0; c < inputs->column_count; c++, column += strlen(column) + 1)

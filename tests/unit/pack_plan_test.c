@@ -18,7 +18,7 @@ static void make_inputs(sm_inputs *inputs, size_t count)
         snprintf(path, sizeof path, "%zu", i);
         assert_int_equal(sm_inputs_add(inputs, &input, path), SM_OK);
         input->size = 1000;
-        input->mtime_ns = 5;
+        input->version = 5;
     }
 }
 
@@ -257,7 +257,7 @@ static size_t shards_changed(const sketch *a, const sketch *b)
 static void touch_one(sm_inputs *inputs, sm_pack_options *options)
 {
     (void)options;
-    inputs->items[500].mtime_ns++;
+    inputs->items[500].version++;
 }
 
 static void grow_one(sm_inputs *inputs, sm_pack_options *options)
