@@ -1,4 +1,10 @@
-/* Between the files of Google Cloud Storage's store: where an object lies, and asking for it. */
+/*
+ * Between the files of Google Cloud Storage's store: where an object lies, and asking for it.
+ *
+ * Environment: STORAGE_EMULATOR_HOST (host:port or http://host:port) an emulator, which is asked
+ * without credentials; SHARDMILL_GS_ENDPOINT another address of the service, asked with them (a
+ * private endpoint); SHARDMILL_BILLING_PROJECT the project that pays for requests.
+ */
 #ifndef SM_IO_GS_H
 #define SM_IO_GS_H
 

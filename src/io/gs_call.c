@@ -66,7 +66,7 @@ void sm_gs_place_free(sm_gs_place *place)
 
 /* ---- Calls */
 
-/* STORAGE_EMULATOR_HOST; NULL: Google itself. */
+/* An emulator asks for no credentials; NULL: there is none. */
 static const char *emulator(void)
 {
     const char *host = getenv("STORAGE_EMULATOR_HOST");
@@ -76,7 +76,8 @@ static const char *emulator(void)
 static sm_status append_endpoint(sm_buf *url)
 {
     const char *host = emulator();
-    if (host == NULL) return sm_buf_append_str(url, "https://storage.googleapis.com");
+    if (host == NULL) host = getenv("SHARDMILL_GS_ENDPOINT");
+    if (host == NULL || *host == '\0') host = "https://storage.googleapis.com";
     size_t len = strlen(host);
     while (len > 0 && host[len - 1] == '/') len--;
     sm_status status = SM_OK;

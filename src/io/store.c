@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const sm_store *const stores[] = {&sm_store_gs, &sm_store_s3, &sm_store_http,
-                                         &sm_store_https};
+static const sm_store *const stores[] = {&sm_store_gs,      &sm_store_s3,   &sm_store_http,
+                                         &sm_store_https,   &sm_store_hdfs, &sm_store_webhdfs,
+                                         &sm_store_swebhdfs};
 
 /* The length of the scheme in front of "://"; 0: a plain path. */
 static size_t scheme_len(const char *url)

@@ -61,5 +61,6 @@ sm_status sm_local_remove_leftovers(const char *folder);
 sm_status sm_local_lock(sm_lock **lock, const char *folder);
 
 extern const sm_store sm_store_file, sm_store_gs, sm_store_s3, sm_store_http, sm_store_https;
+extern const sm_store sm_store_hdfs, sm_store_webhdfs, sm_store_swebhdfs;
 
 #endif

@@ -92,7 +92,7 @@ static void settle(sm_fetch *fetch, sm_status status, const sm_http_reply *reply
 
 static void fetch_some(sm_http *http, sm_fetch *fetches, size_t count)
 {
-    sm_http_request requests[PARALLEL], *ready[PARALLEL];
+    sm_http_request requests[PARALLEL], *ready[PARALLEL] = {0};
     sm_http_reply replies[PARALLEL];
     sm_status statuses[PARALLEL];
     size_t starts[PARALLEL];

@@ -1,0 +1,294 @@
+/* The store of hdfs://, webhdfs:// and swebhdfs:// URLs: folders. */
+#include "io/webhdfs.h"
+
+#include "core/array.h"
+#include "io/temporary.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { DEPTH_MAX = 256, KEY_MAX = 64 << 10, OP_MAX = 64 << 10, LEFTOVER_SECONDS = 24 * 60 * 60 };
+
+static const int64_t NS_PER_SECOND = 1000000000;
+
+/* ---- A folder's entries, page after page */
+
+typedef sm_status entry_fn(void *user, const char *name, const sm_file_info *info);
+
+/* Set once a server says that it cannot list in pages. */
+static atomic_bool lacks_pages;
+
+static sm_status tell_entries(const json_t *statuses, const char *url, entry_fn *fn, void *user)
+{
+    size_t i;
+    const json_t *entry;
+    json_array_foreach(statuses, i, entry)
+    {
+        sm_file_info info;
+        const char *name = json_string_value(json_object_get(entry, "pathSuffix"));
+        sm_status status = name == NULL || strchr(name, '/') != NULL
+                               ? sm_fail(SM_ERR_FORMAT, "'%s': the name node told no name", url)
+                               : sm_hdfs_info_of(&info, entry, url);
+        /* Without a name it is url itself, which is no folder. */
+        if (status == SM_OK && *name != '\0') status = fn(user, name, &info);
+        if (status != SM_OK) return status;
+    }
+    return SM_OK;
+}
+
+static sm_status get_json(json_t **json, const char *url, const char *op, int *http_status)
+{
+    sm_http_reply reply;
+    sm_http_reply_init(&reply);
+    sm_status status = sm_hdfs_ask(&reply, "GET", url, "list", op);
+    if (status == SM_OK) status = sm_hdfs_json(json, &reply, url);
+    *http_status = reply.status;
+    sm_http_reply_free(&reply);
+    return status;
+}
+
+/* All at once, for servers that cannot do otherwise. */
+static sm_status each_at_once(const char *url, entry_fn *fn, void *user)
+{
+    json_t *json = NULL;
+    int http_status;
+    sm_status status = get_json(&json, url, "LISTSTATUS", &http_status);
+    if (status == SM_OK)
+        status = tell_entries(json_object_get(json_object_get(json, "FileStatuses"), "FileStatus"),
+                              url, fn, user);
+    json_decref(json);
+    return status;
+}
+
+/* The op that asks for what is behind the last name of statuses (NULL: from the first). */
+static sm_status next_page(sm_buf *op, const json_t *statuses)
+{
+    size_t count = json_array_size(statuses);
+    const json_t *last = count == 0 ? NULL : json_array_get(statuses, count - 1);
+    const char *name = json_string_value(json_object_get(last, "pathSuffix"));
+    sm_buf_clear(op);
+    sm_status status = sm_buf_printf(op, "LISTSTATUS_BATCH");
+    if (status == SM_OK && name != NULL) status = sm_buf_printf(op, "&startAfter=");
+    if (status == SM_OK && name != NULL) status = sm_http_append_encoded(op, name, false);
+    return status;
+}
+
+static sm_status each_entry(const char *url, entry_fn *fn, void *user)
+{
+    if (atomic_load(&lacks_pages)) return each_at_once(url, fn, user);
+    sm_buf op;
+    sm_buf_init(&op, OP_MAX);
+    bool more = true;
+    sm_status status = next_page(&op, NULL);
+    while (status == SM_OK && more) {
+        json_t *json = NULL;
+        int http_status;
+        status = get_json(&json, url, (const char *)op.data, &http_status);
+        if (status != SM_OK && http_status == 400) {
+            status = each_at_once(url, fn, user);
+            if (status == SM_OK) atomic_store(&lacks_pages, true);
+            break;
+        }
+        const json_t *listing = json_object_get(json, "DirectoryListing");
+        const json_t *partial = json_object_get(listing, "partialListing");
+        const json_t *statuses =
+            json_object_get(json_object_get(partial, "FileStatuses"), "FileStatus");
+        if (status == SM_OK) status = tell_entries(statuses, url, fn, user);
+        uint64_t left = 0;
+        if (status == SM_OK) status = sm_json_get_u64(&left, listing, "remainingEntries");
+        more = left > 0 && json_array_size(statuses) > 0;
+        if (status == SM_OK && more) status = next_page(&op, statuses);
+        json_decref(json);
+    }
+    sm_buf_free(&op);
+    return status;
+}
+
+/* ---- Listing what lies below, in the order of the keys' bytes */
+
+typedef struct hdfs_walk {
+    const char *root;
+    sm_buf key; /* of the folder being listed, with a slash behind it; "" of the root */
+    unsigned depth;
+    sm_list_fn *fn;
+    void *user;
+} hdfs_walk;
+
+/* Folders of one folder that wait for their turn: "a/…" comes behind "a.txt", but before "a0". */
+typedef struct hdfs_level {
+    hdfs_walk *walk;
+    char **waiting;
+    size_t count, cap;
+} hdfs_level;
+
+static sm_status list_folder(hdfs_walk *walk);
+
+/* Appends name and what stands behind it to the walk's key; a NUL that does not count, too. */
+static sm_status push_key(hdfs_walk *walk, const char *name, const char *behind)
+{
+    return sm_buf_printf(&walk->key, "%s%s", name, behind);
+}
+
+static sm_status enter(hdfs_walk *walk, const char *name)
+{
+    size_t len = walk->key.len;
+    if (walk->depth == DEPTH_MAX)
+        return sm_fail(SM_ERR_LIMIT, "'%s' has folders more than %d deep", walk->root, DEPTH_MAX);
+    sm_status status = push_key(walk, name, "/");
+    walk->depth++;
+    if (status == SM_OK) status = list_folder(walk);
+    walk->depth--;
+    walk->key.len = len;
+    return status;
+}
+
+/* Whether the folder `name` comes before `other`: as if a slash stood behind its name. */
+static bool is_before(const char *name, const char *other, bool other_is_folder)
+{
+    size_t len = strlen(name), other_len = strlen(other);
+    int order = strncmp(name, other, len < other_len ? len : other_len);
+    if (order != 0) return order < 0;
+    if (len == other_len) return true;
+    if (len < other_len) return (unsigned char)'/' < (unsigned char)other[len];
+    return other_is_folder && (unsigned char)name[other_len] < (unsigned char)'/';
+}
+
+/* Enters the waiting folders that come before next; all of them when that is NULL. */
+static sm_status enter_waiting(hdfs_level *level, const char *next)
+{
+    while (level->count > 0) {
+        size_t first = 0;
+        for (size_t i = 1; i < level->count; i++)
+            if (is_before(level->waiting[i], level->waiting[first], true)) first = i;
+        char *name = level->waiting[first];
+        if (next != NULL && !is_before(name, next, false)) return SM_OK;
+        level->waiting[first] = level->waiting[--level->count];
+        sm_status status = enter(level->walk, name);
+        free(name);
+        if (status != SM_OK) return status;
+    }
+    return SM_OK;
+}
+
+static sm_status take_entry(void *user, const char *name, const sm_file_info *info)
+{
+    hdfs_level *level = user;
+    hdfs_walk *walk = level->walk;
+    sm_status status = enter_waiting(level, name);
+    if (status != SM_OK) return status;
+    if (info->kind == SM_FILE_FOLDER) {
+        status = sm_array_grow(&level->waiting, &level->cap, level->count, sizeof *level->waiting);
+        char *copy = status == SM_OK ? strdup(name) : NULL;
+        if (status == SM_OK && copy == NULL) status = sm_fail_memory(strlen(name));
+        if (status == SM_OK) level->waiting[level->count++] = copy;
+        return status;
+    }
+    if (info->kind != SM_FILE_REGULAR) return SM_OK;
+    size_t len = walk->key.len;
+    status = push_key(walk, name, "");
+    if (status == SM_OK) status = walk->fn(walk->user, (const char *)walk->key.data, info);
+    walk->key.len = len;
+    return status;
+}
+
+static sm_status list_folder(hdfs_walk *walk)
+{
+    char *url;
+    size_t root = strlen(walk->root);
+    const char *slash = root > 0 && walk->root[root - 1] == '/' ? "" : "/";
+    if (asprintf(&url, "%s%s%.*s", walk->root, slash, (int)walk->key.len,
+                 walk->key.len == 0 ? "" : (const char *)walk->key.data) < 0)
+        return sm_fail_memory(root);
+    hdfs_level level = {.walk = walk};
+    sm_status status = each_entry(url, take_entry, &level);
+    if (status == SM_OK) status = enter_waiting(&level, NULL);
+    while (level.count > 0) free(level.waiting[--level.count]);
+    free(level.waiting);
+    free(url);
+    return status;
+}
+
+static sm_status hdfs_list(const char *url, sm_list_fn *fn, void *user)
+{
+    hdfs_walk walk = {.root = url, .fn = fn, .user = user};
+    sm_buf_init(&walk.key, KEY_MAX);
+    sm_status status = list_folder(&walk);
+    sm_buf_free(&walk.key);
+    return status;
+}
+
+/* ---- Removing, making, what was left */
+
+static sm_status ask_for_yes(const char *method, const char *url, const char *what, const char *op,
+                             bool *yes)
+{
+    sm_http_reply reply;
+    sm_http_reply_init(&reply);
+    sm_status status = sm_hdfs_ask(&reply, method, url, what, op);
+    *yes = status == SM_OK && sm_hdfs_said_yes(&reply);
+    sm_http_reply_free(&reply);
+    return status;
+}
+
+sm_status sm_hdfs_remove(const char *url)
+{
+    bool was_there; /* or not: both are fine */
+    sm_status status = ask_for_yes("DELETE", url, "remove", "DELETE&recursive=false", &was_there);
+    return status == SM_ERR_NOT_FOUND ? SM_OK : status;
+}
+
+static sm_status hdfs_make_folder(const char *url)
+{
+    bool made;
+    sm_status status = ask_for_yes("PUT", url, "make the folder", "MKDIRS", &made);
+    if (status == SM_OK && !made)
+        status = sm_fail(SM_ERR_CONFLICT, "cannot make the folder '%s': a file is in its way", url);
+    return status;
+}
+
+static sm_status hdfs_rename(const char *from, const char *to)
+{
+    return sm_hdfs_move(from, to, false);
+}
+
+static sm_status remove_if_left(void *user, const char *name, const sm_file_info *info)
+{
+    const char *folder = user;
+    size_t len = strlen(name), prefix = strlen(TEMPORARY_PREFIX), suffix = strlen(TEMPORARY_SUFFIX);
+    if (info->kind != SM_FILE_REGULAR || len <= prefix + suffix ||
+        strncmp(name, TEMPORARY_PREFIX, prefix) != 0 ||
+        strcmp(name + len - suffix, TEMPORARY_SUFFIX) != 0)
+        return SM_OK;
+    /* Others may be writing here now: nothing locks a folder of HDFS. */
+    if (info->mtime_ns / NS_PER_SECOND + LEFTOVER_SECONDS > (int64_t)time(NULL)) return SM_OK;
+    char *url;
+    if (asprintf(&url, "%s/%s", folder, name) < 0) return sm_fail_memory(len);
+    sm_status status = sm_hdfs_remove(url);
+    free(url);
+    return status;
+}
+
+static sm_status hdfs_remove_leftovers(const char *folder)
+{
+    char *copy = strdup(folder);
+    if (copy == NULL) return sm_fail_memory(strlen(folder));
+    sm_status status = each_entry(folder, remove_if_left, copy);
+    free(copy);
+    return status == SM_ERR_NOT_FOUND ? SM_OK : status;
+}
+
+#define HDFS_ROW(name)                                                                         \
+    {                                                                                          \
+        .scheme = name, .stat = sm_hdfs_stat, .read_range = sm_hdfs_read_range,                \
+        .fetch_many = sm_hdfs_fetch_many, .list = hdfs_list, .sink_open = sm_hdfs_sink_open,   \
+        .sink_write = sm_hdfs_sink_write, .sink_commit = sm_hdfs_sink_commit,                  \
+        .sink_abandon = sm_hdfs_sink_abandon, .remove = sm_hdfs_remove, .rename = hdfs_rename, \
+        .make_folder = hdfs_make_folder, .remove_leftovers = hdfs_remove_leftovers             \
+    }
+
+const sm_store sm_store_hdfs = HDFS_ROW("hdfs");
+const sm_store sm_store_webhdfs = HDFS_ROW("webhdfs");
+const sm_store sm_store_swebhdfs = HDFS_ROW("swebhdfs");

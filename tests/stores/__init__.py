@@ -1,0 +1,1 @@
+"""Whole-program tests against servers of object stores on this machine."""

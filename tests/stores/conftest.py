@@ -1,0 +1,71 @@
+"""The servers, started once for all tests that want them, and running the program against them."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import OK, run
+
+from .servers import S3, Absent, Gs, clean_environment
+
+_numbers = itertools.count()
+
+
+def _server(kind, factory):
+    try:
+        server = kind(factory.mktemp(kind.__name__.lower()))
+    except Absent as reason:
+        pytest.skip(str(reason))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def gs(tmp_path_factory):
+    yield from _server(Gs, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory):
+    yield from _server(S3, tmp_path_factory)
+
+
+@pytest.fixture(params=["gs", "s3"])
+def store(request):
+    """Each store in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def at():
+    """A prefix of this test's own, since all share a bucket."""
+    return f"test{next(_numbers)}"
+
+
+@pytest.fixture
+def env(tmp_path):
+    """An environment without keys; a test adds what a store wants: {**env, **store.env()}."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return clean_environment(home)
+
+
+@pytest.fixture
+def mill(env):
+    """Runs the program with the environment of a store."""
+    def call(store, *args, code=OK, more=None, port=None):
+        return run(*args, code=code, env={**env, **store.env(port), **(more or {})})
+    return call
+
+
+def put_many(store, objects):
+    """Writes {key: bytes} with the store's own client."""
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda item: store.put(*item), objects.items()))
+
+
+def get_many(store, prefix):
+    """Reads what is below prefix/ with the store's own client: {key below it: bytes}."""
+    keys = store.keys(prefix + "/")
+    with ThreadPoolExecutor(16) as pool:
+        return dict(zip((key[len(prefix) + 1:] for key in keys), pool.map(store.get, keys)))

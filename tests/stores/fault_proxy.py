@@ -1,0 +1,166 @@
+"""A proxy in front of a store that does to some requests what networks do.
+
+It knows just enough of HTTP to tell requests apart: a share of them, chosen by a seeded generator in
+the order in which they arrive, meets one of the faults. What happened is counted, so that a test
+can see that it met any.
+"""
+
+import random
+import socket
+import struct
+import threading
+from collections import Counter
+
+# Before the store has seen the request.
+REFUSALS = {
+    "503": b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy",
+    "429": b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 4\r\n\r\nslow",
+}
+# reset: before the store has seen the request; lost: when it has, and its answer is gone;
+# cut, truncated: a reset or a polite end within the answer; stall: nothing more comes;
+# corrupt: a byte of an object read is another; corrupt-write: of an object written.
+FAULTS = [*REFUSALS, "reset", "lost", "cut", "truncated", "stall", "corrupt", "corrupt-write"]
+
+
+def _read_head(stream):
+    """The lines up to the empty one, and {name in small letters: value}; None at the end."""
+    lines = []
+    for line in iter(stream.readline, b"\r\n"):
+        if not line.endswith(b"\n"):
+            return None, {}
+        lines.append(line)
+    if not lines:
+        return None, {}
+    pairs = (line.decode("latin-1").split(":", 1) for line in lines[1:])
+    return b"".join(lines) + b"\r\n", {name.lower(): value.strip() for name, value in pairs}
+
+
+def _read_body(stream, headers):
+    """A body as it is on the wire."""
+    if headers.get("transfer-encoding", "").lower() != "chunked":
+        return stream.read(int(headers.get("content-length", 0)))
+    parts = []
+    while True:
+        size = stream.readline()
+        data = stream.read(int(size.split(b";")[0], 16) + 2)
+        parts += [size, data]
+        if int(size.split(b";")[0], 16) == 0:
+            return b"".join(parts)
+
+
+def _flip(data):
+    """Another byte in the middle, where a multipart body has its object too."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 0x20]) + data[middle + 1:]
+
+
+def _reset(connection):
+    """A close that the other end sees as a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+class FaultProxy:
+    """Listens on self.port while in `with`; hits counts the faults, seen all requests."""
+
+    def __init__(self, upstream, faults, share=0.1, seed=1, most=None):
+        self.upstream, self.faults, self.share, self.most = upstream, list(faults), share, most
+        self.random, self.lock = random.Random(seed), threading.Lock()
+        self.hits, self.seen = Counter(), 0
+        self.open = set()
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self.listener.getsockname()[1]
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        with self.lock:
+            left = list(self.open)
+        for connection in left:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, client):
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        store = None
+        try:
+            store = socket.create_connection(("127.0.0.1", self.upstream))
+            store.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self.lock:
+                self.open |= {client, store}
+            asked, answered = client.makefile("rb"), store.makefile("rb")
+            while self._relay(client, store, asked, answered):
+                pass
+            asked.close()
+            answered.close()
+        except (OSError, ValueError):
+            pass  # one of them hung up, which is what this is about
+        finally:
+            with self.lock:
+                self.open -= {client, store}
+            client.close()
+            if store is not None:
+                store.close()
+
+    def _choose(self, method, target, body):
+        """The fault that this request meets, or None."""
+        media = "alt=media" in target or ("/storage/v1/" not in target and "list-type" not in target)
+        fits = {"corrupt": method == "GET" and media,
+                # A list of parts, or the beginning of an upload, is no object.
+                "corrupt-write": method in ("PUT", "POST") and len(body) >= 1024}
+        with self.lock:
+            self.seen += 1
+            met, fault = self.random.random() < self.share, self.random.choice(self.faults)
+            if not met or not fits.get(fault, True) or self.most == sum(self.hits.values()):
+                return None
+            self.hits[fault] += 1
+            return fault
+
+    def _relay(self, client, store, asked, answered):
+        """One request and its answer; False when the connection is over."""
+        head, headers = _read_head(asked)
+        if head is None:
+            return False
+        method, target = head.split(b" ")[:2]
+        body = _read_body(asked, headers)
+        fault = self._choose(method.decode(), target.decode("latin-1"), body)
+        if fault in REFUSALS:
+            client.sendall(REFUSALS[fault])
+            return True
+        if fault == "reset":
+            _reset(client)
+            return False
+        store.sendall(head + (_flip(body) if fault == "corrupt-write" else body))
+
+        head, headers = _read_head(answered)
+        if head is None:
+            return False
+        empty = method == b"HEAD" or head.split()[1] in (b"204", b"304")
+        body = b"" if empty else _read_body(answered, headers)
+        if fault == "lost":
+            _reset(client)
+            return False
+        if fault in ("cut", "truncated", "stall"):
+            # Of an answer without a body half of its headers.
+            client.sendall(head + body[:len(body) // 2] if body else head[:len(head) // 2])
+            if fault == "stall":
+                client.recv(1)  # until the other end has waited enough
+            elif fault == "cut":
+                _reset(client)
+            return False
+        good = head.split()[1] in (b"200", b"206")
+        client.sendall(head + (_flip(body) if fault == "corrupt" and body and good else body))
+        return headers.get("connection", "").lower() != "close"

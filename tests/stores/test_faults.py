@@ -1,0 +1,96 @@
+"""What networks do: every object is right, or the program says that it is not."""
+
+import random
+import subprocess
+
+import pytest
+from conftest import FATAL, HANG, OK, start, tree
+
+from .conftest import get_many, put_many
+from .fault_proxy import FAULTS, FaultProxy
+from .servers import noise
+
+MIB = 1 << 20
+# A stall is noticed after a second, so that the tests need not wait for the usual half minute.
+QUICK = {"SHARDMILL_STALL_SECONDS": "1"}
+PASSING = [fault for fault in FAULTS if fault != "corrupt-write"]
+
+
+def crowd(count, seed=5):
+    sizes = random.Random(seed)
+    return {f"{i % 5}/{i:04}.jpg": noise(sizes.choice([0, 1, 2000, 30000, 70000]), i)
+            for i in range(count)}
+
+
+def write(folder, files):
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def test_many_objects_come_down_whole(store, mill, at, tmp_path):
+    want = crowd(500)
+    put_many(store, {f"{at}/{name}": data for name, data in want.items()})
+    with FaultProxy(store.port, PASSING) as proxy:
+        mill(store, "cp", "-r", store.url(at), tmp_path / "down", port=proxy.port, more=QUICK)
+    assert len(proxy.hits) > 3, proxy.hits
+    assert tree(tmp_path / "down") == want
+
+
+def test_many_objects_go_up_whole(store, mill, at, tmp_path):
+    want = crowd(500)
+    with FaultProxy(store.port, PASSING) as proxy:
+        mill(store, "cp", "-r", write(tmp_path / "up", want), store.url(at), port=proxy.port,
+             more=QUICK)
+    assert len(proxy.hits) > 3, proxy.hits
+    assert get_many(store, at) == want
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_large_object_comes_down_whole(store, mill, at, tmp_path, fault):
+    data = noise(20 * MIB)
+    store.put(f"{at}/large", data)
+    with FaultProxy(store.port, [fault], share=0.5, most=3) as proxy:
+        mill(store, "cp", store.url(f"{at}/large"), tmp_path / "down", port=proxy.port, more=QUICK)
+    assert proxy.hits
+    assert (tmp_path / "down").read_bytes() == data
+
+
+@pytest.mark.parametrize("fault", [fault for fault in PASSING if fault != "corrupt"])
+def test_a_large_object_goes_up_whole(store, mill, at, tmp_path, fault):
+    data = noise(20 * MIB)
+    (tmp_path / "up").write_bytes(data)
+    with FaultProxy(store.port, [fault], share=0.5, most=3) as proxy:
+        mill(store, "cp", tmp_path / "up", store.url(f"{at}/large"), port=proxy.port, more=QUICK)
+    assert proxy.hits
+    assert store.get(f"{at}/large") == data
+    assert store.keys(at) == [f"{at}/large"]
+
+
+@pytest.mark.parametrize("size", [70000, 20 * MIB])
+@pytest.mark.parametrize("most", [1, None])
+def test_what_is_damaged_on_its_way_up_is_never_there(store, env, at, tmp_path, size, most):
+    """Whether it is sent again or given up is the program's choice, while there is hope."""
+    data = noise(size)
+    (tmp_path / "up").write_bytes(data)
+    with FaultProxy(store.port, ["corrupt-write"], share=1, most=most) as proxy:
+        process = start("cp", "-q", tmp_path / "up", store.url(f"{at}/file"), stderr=subprocess.PIPE,
+                        env={**env, **store.env(proxy.port), "SHARDMILL_RETRY_SECONDS": "5"})
+        said = process.communicate(timeout=HANG)[1].decode()
+    assert proxy.hits
+    if process.returncode == OK and most is not None:
+        assert store.get(f"{at}/file") == data
+    else:
+        assert process.returncode == FATAL, said
+        assert "cannot write" in said
+        assert store.keys(at) == []
+
+
+@pytest.mark.parametrize("fault", ["503", "cut", "truncated", "reset", "stall"])
+def test_a_listing_goes_on_at_its_page(store, mill, at, fault):
+    put_many(store, {f"{at}/{i:04}": b"" for i in range(1100)})
+    with FaultProxy(store.port, [fault], share=0.5, most=3) as proxy:
+        done = mill(store, "ls", store.url(at), port=proxy.port, more=QUICK)
+    assert proxy.hits
+    assert sorted(done.stdout.splitlines()) == [f"{i:04}" for i in range(1100)]
