@@ -1,6 +1,7 @@
 /* Files of the local file system: the row of plain paths. */
 #include "io/local.h"
 #include "io/store.h"
+#include "io/temporary.h"
 
 #include <errno.h>
 #include <fcntl.h>

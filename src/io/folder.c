@@ -1,6 +1,7 @@
 /* Folders of the local file system: making, walking, locking. */
 #include "io/local.h"
 #include "io/store.h"
+#include "io/temporary.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -6,10 +6,6 @@
 
 #include <sys/stat.h>
 
-/* The names of files that are being written: what a killed run may leave behind. */
-#define TEMPORARY_PREFIX ".shardmill-"
-#define TEMPORARY_SUFFIX ".tmp"
-
 void sm_file_info_of_stat(sm_file_info *info, const struct stat *st);
 
 #endif
