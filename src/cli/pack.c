@@ -183,14 +183,15 @@ static const option_row rows[] = {
 };
 
 static const char intro[] =
-    "SRC is a folder, a quoted glob, or a bucket's URL. Each picture's class is the folder it lies in. DST "
-    "becomes\n"
-    "a TensorFlow Datasets folder: tfds.builder_from_directory(DST) reads it.\n"
+    "SRC is a folder, a quoted glob, or a bucket's URL; each picture's class is the folder it "
+    "lies\n"
+    "in. DST becomes a TensorFlow Datasets folder: tfds.builder_from_directory(DST) reads it.\n"
     "\n"
     "  shardmill pack photos shards                           192x192 JPEGs in TFRecords\n"
     "  shardmill pack photos shards --image-size 224 --split train=0.9,val=0.1\n"
     "  shardmill pack photos shards --dry-run                 what would be done\n"
-    "  shardmill pack gs://bucket/photos s3://bucket/shards   buckets, with their usual credentials\n"
+    "  shardmill pack gs://bucket/photos s3://bucket/shards   buckets, with their usual "
+    "credentials\n"
     "  shardmill pack --manifest labels.csv shards            labels from a table\n"
     "  shardmill pack 'photos/*/2024-*' shards --labels none\n"
     "  shardmill pack photos shards --resize-mode no --encode-format keep\n"
