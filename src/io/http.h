@@ -88,8 +88,8 @@ struct sm_http_request {
     sm_http_authorize *authorize; /* NULL: nothing to sign */
     sm_http_refused *refused;     /* NULL: a refusal is final */
     void *authorize_user;         /* of both */
-    sm_http_check *check; /* NULL: none */
-    void *user;           /* the caller's */
+    sm_http_check *check;         /* NULL: none */
+    void *user;                   /* the caller's */
 };
 
 void sm_http_request_init(sm_http_request *request, const char *method);

@@ -48,6 +48,14 @@ sm_status sm_store_cannot(const char *url, const char *done)
                    url);
 }
 
+char *sm_io_trimmed(const char *path)
+{
+    const size_t scheme = scheme_len(path), least = scheme == 0 ? 1 : scheme + 3;
+    size_t len = strlen(path);
+    while (len > least && path[len - 1] == '/') len--;
+    return strndup(path, len);
+}
+
 /* ---- Looking and reading */
 
 sm_status sm_io_stat(sm_file_info *info, const char *path)
