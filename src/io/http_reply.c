@@ -3,6 +3,7 @@
 #include "core/json.h"
 #include "io/http_retry.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -90,13 +91,10 @@ static void set_text(char *to, size_t cap, const char *value)
 
 static void add_checksum(sm_http_reply *reply, const char *kind, const char *value)
 {
-    char *sums = reply->checksums;
-    const size_t used = strlen(sums), more = strlen(kind) + strlen(value);
-    if (used + more + 2 > sizeof reply->checksums) return;
-    char *at = sums + used;
-    if (used > 0) *at++ = ',';
-    at = stpcpy(at, kind);
-    stpcpy(at, value);
+    const size_t cap = sizeof reply->checksums, used = strlen(reply->checksums);
+    const size_t more = strlen(kind) + strlen(value) + (used > 0);
+    if (more < cap - used)
+        snprintf(reply->checksums + used, cap - used, "%s%s%s", used > 0 ? "," : "", kind, value);
 }
 
 static void take_content_range(sm_http_reply *reply, const char *value)

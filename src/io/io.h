@@ -17,6 +17,10 @@
 
 typedef enum sm_file_kind { SM_FILE_REGULAR, SM_FILE_FOLDER, SM_FILE_SPECIAL } sm_file_kind;
 
+/* A copy of path without the slashes behind it, but those of a root (the caller's to free): what
+ * names are joined to with a '/', since to an object store "a//b" is not "a/b". NULL: no memory. */
+char *sm_io_trimmed(const char *path);
+
 /* A checksum that a store keeps of a whole object. */
 typedef enum sm_sum_kind { SM_SUM_NONE, SM_SUM_CRC32C, SM_SUM_MD5 } sm_sum_kind;
 

@@ -54,6 +54,14 @@ bool sm_io_is_remote(const char *path)
     return sm_store_of(&store, &path) != SM_OK || store != &sm_store_file;
 }
 
+char *sm_io_trimmed(const char *path)
+{
+    const size_t scheme = scheme_len(path), least = scheme == 0 ? 1 : scheme + 3;
+    size_t len = strlen(path);
+    while (len > least && path[len - 1] == '/') len--;
+    return strndup(path, len);
+}
+
 /* ---- Looking and reading */
 
 sm_status sm_io_stat(sm_file_info *info, const char *path)

@@ -376,15 +376,6 @@ static sm_status copy_all(copying *c, uint64_t size)
     return status;
 }
 
-/* A copy of url without the slashes behind it, but for those of a root. */
-static char *without_slashes(const char *url)
-{
-    const char *colon = strstr(url, "://");
-    size_t least = colon == NULL ? 1 : (size_t)(colon - url) + 3, len = strlen(url);
-    while (len > least && url[len - 1] == '/') len--;
-    return strndup(url, len);
-}
-
 /* Where a single file goes: dst itself, or below it when it is a folder. */
 static char *name_of_single(const char *src, const char *dst)
 {
@@ -393,7 +384,7 @@ static char *name_of_single(const char *src, const char *dst)
     const bool slash = len > 0 && dst[len - 1] == '/';
     if (!slash && (sm_io_stat(&info, dst) != SM_OK || info.kind != SM_FILE_FOLDER))
         return strdup(dst);
-    char *name = NULL, *folder = without_slashes(dst);
+    char *name = NULL, *folder = sm_io_trimmed(dst);
     if (folder == NULL || asprintf(&name, "%s%s%s", folder, strcmp(folder, "/") == 0 ? "" : "/",
                                    last_component(src)) < 0)
         name = NULL;
@@ -429,8 +420,8 @@ SM_API sm_status sm_copy_files(sm_copy_summary *summary, const char *src, const 
         return sm_fail(SM_ERR_USAGE, "'%s' is a folder: copy what is in it with -r", src);
     if (info.kind != SM_FILE_FOLDER && options->recursive)
         return sm_fail(SM_ERR_USAGE, "'%s' is a file: copy it without -r", src);
-    char *from = options->recursive ? without_slashes(src) : strdup(src);
-    char *to = options->recursive ? without_slashes(dst) : name_of_single(src, dst);
+    char *from = options->recursive ? sm_io_trimmed(src) : strdup(src);
+    char *to = options->recursive ? sm_io_trimmed(dst) : name_of_single(src, dst);
     copying c = {.src = from, .dst = to, .options = options, .started_ns = sm_clock_ns()};
     pthread_mutex_init(&c.lock, NULL);
     status =

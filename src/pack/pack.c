@@ -294,15 +294,17 @@ sm_status sm_pack(sm_pack_summary *summary, const char *src, const char *dst,
     sm_pack_summary sums = {0};
     sm_inputs inputs = {0};
     sm_plan plan = {0};
-    sm_status status = sm_options_check(options, src);
+    char *folder = dst == NULL ? NULL : sm_io_trimmed(dst);
+    sm_status status = dst != NULL && folder == NULL ? sm_fail_memory(strlen(dst))
+                                                     : sm_options_check(options, src);
     if (status == SM_OK) status = check_picture_options(&options->picture);
-    if (status == SM_OK) status = check_folders(src, dst, options);
+    if (status == SM_OK) status = check_folders(src, folder, options);
     if (status == SM_OK) status = sm_inputs_collect(&inputs, src, options);
     if (status == SM_OK && inputs.count == 0) status = no_pictures(&inputs, src);
     if (status == SM_OK) status = sm_plan_make(&plan, &inputs, src, options);
     if (status == SM_OK) {
         sm_run run = {.plan = &plan,
-                      .dst = dst,
+                      .dst = folder,
                       .threads = options->threads > 0 ? options->threads : sm_machine_threads(),
                       .memory = options->memory > 0 ? options->memory : sm_machine_memory() / 2,
                       .failures_limit = failures_limit(&plan)};
@@ -316,11 +318,12 @@ sm_status sm_pack(sm_pack_summary *summary, const char *src, const char *dst,
         if (options->dry_run)
             summarise_plan(&plan, &sums);
         else
-            status = pack_into(&plan, dst, &run, &sums);
+            status = pack_into(&plan, folder, &run, &sums);
     }
     sums.seconds = (double)(sm_clock_ns() - begin) / 1e9;
     if (summary != NULL) *summary = sums;
     sm_plan_free(&plan);
     sm_inputs_free(&inputs);
+    free(folder);
     return status;
 }

@@ -189,13 +189,15 @@ sm_status sm_verify(sm_verify_summary *summary, const char *path, const sm_verif
     sm_checking c = {.options = options};
     pthread_mutex_init(&c.lock, NULL);
     sm_file_info info;
-    sm_status status = sm_io_stat(&info, path);
+    char *folder = sm_io_trimmed(path);
+    sm_status status = folder == NULL ? sm_fail_memory(strlen(path)) : sm_io_stat(&info, path);
     if (status == SM_OK)
-        status = info.kind == SM_FILE_FOLDER ? sm_check_set(&c, path)
+        status = info.kind == SM_FILE_FOLDER ? sm_check_set(&c, folder)
                                              : sm_check_add(&c, path, UINT64_MAX, UINT64_MAX);
     if (status == SM_OK) status = run_threads(&c);
     for (size_t i = 0; i < c.count; i++) free(c.tasks[i].path);
     free(c.tasks);
+    free(folder);
     pthread_mutex_destroy(&c.lock);
     c.sums.seconds = (double)(sm_clock_ns() - begin) / 1e9;
     if (summary != NULL) *summary = c.sums;

@@ -8,6 +8,8 @@ from conftest import OK, run
 
 from .servers import S3, Absent, Gs, clean_environment
 
+CROWD = 2500  # objects: three pages
+
 _numbers = itertools.count()
 
 
@@ -34,6 +36,15 @@ def s3(tmp_path_factory):
 def store(request):
     """Each store in turn."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session", params=["gs", "s3"])
+def crowd(request):
+    """Each store in turn, with a prefix of more objects than a page holds, and others beside it."""
+    store = request.getfixturevalue(request.param)
+    put_many(store, {f"crowd/{i % 7}/{i:05}.jpg": b"x" * (i % 3) for i in range(CROWD)})
+    put_many(store, {"crowd2/other": b"no", "crowd.txt": b"no"})
+    return store
 
 
 @pytest.fixture

@@ -143,7 +143,8 @@ class S3(Store):
         ports = free_ports(2 * len(parts))
         command = [program, "-logtostderr", "server", "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1",
                    "-dir", str(data), "-s3", "-s3.config", str(config), "-s3.port.iceberg=0",
-                   "-s3.port.lance=0", "-volume.max=0", "-master.volumeSizeLimitMB=256"]
+                   "-s3.port.lance=0", "-s3.autoCreateBucket=false", "-volume.max=0",
+                   "-master.volumeSizeLimitMB=256"]
         for part, port, grpc in zip(parts, ports, ports[len(parts):]):
             command += [f"-{part}.port={port}", f"-{part}.port.grpc={grpc}"]
         self.port = ports[3]

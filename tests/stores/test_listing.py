@@ -2,29 +2,16 @@
 
 import re
 
-import pytest
 from conftest import run
 
-from .conftest import put_many
-
-COUNT = 2500  # three pages
-
-
-@pytest.fixture(scope="module", params=["gs", "s3"])
-def crowd(request):
-    """A store with a prefix of more objects than a page holds."""
-    store = request.getfixturevalue(request.param)
-    put_many(store, {f"crowd/{i % 7}/{i:05}.jpg": b"x" * (i % 3) for i in range(COUNT)})
-    put_many(store, {"crowd2/other": b"no", "crowd.txt": b"no"})
-    return store
-
+from .conftest import CROWD, put_many
 
 def names_of(done):
     return sorted(done.stdout.splitlines())
 
 
 def test_all_pages_are_listed(crowd, mill):
-    want = sorted(f"{i % 7}/{i:05}.jpg" for i in range(COUNT))
+    want = sorted(f"{i % 7}/{i:05}.jpg" for i in range(CROWD))
     assert names_of(mill(crowd, "ls", crowd.url("crowd"))) == want
     assert names_of(mill(crowd, "ls", crowd.url("crowd/"))) == want
 
