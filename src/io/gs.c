@@ -67,7 +67,7 @@ static sm_status list_page(json_t **page, char **token, const char *url, const c
 /* The key with a slash behind it, so that "a" does not list "ab/c"; "" for a bucket. */
 static sm_status prefix_of(char **prefix, const char *url)
 {
-    sm_gs_place place;
+    sm_gs_place place = {0};
     sm_status status = sm_gs_place_of(&place, url);
     if (status != SM_OK) return status;
     const size_t len = strlen(place.key);
@@ -104,7 +104,7 @@ static sm_status stat_folder(sm_file_info *info, const char *url)
 
 static sm_status gs_stat(sm_file_info *info, const char *url)
 {
-    sm_gs_place place;
+    sm_gs_place place = {0};
     sm_status status = sm_gs_place_of(&place, url);
     if (status != SM_OK) return status;
     const size_t len = strlen(place.key);
@@ -184,10 +184,9 @@ static sm_status gs_read_range(sm_buf *buf, const char *url, uint64_t offset, ui
     const bool known = *info->tag != '\0';
     if (status != SM_OK && reply.status == 416)
         status = SM_OK; /* behind the end: nothing */
-    else if (known && (reply.status == 412 || reply.status == 404))
-        status = fail_changed(url);
-    else if (status == SM_OK && known && *reply.generation != '\0' &&
-             strcmp(reply.generation, info->tag) != 0)
+    else if (known && (reply.status == 412 || reply.status == 404 ||
+                       (status == SM_OK && *reply.generation != '\0' &&
+                        strcmp(reply.generation, info->tag) != 0)))
         status = fail_changed(url);
     else if (status == SM_OK && !known)
         sm_gs_info_of_reply(info, &reply);
@@ -269,11 +268,11 @@ static void fetch_some(sm_http *http, batch *b, sm_fetch *fetches, size_t count)
 
 static void gs_fetch_many(sm_fetch *fetches, size_t count)
 {
-    sm_http *http;
+    sm_http *http = NULL;
     batch *b = malloc(sizeof *b);
     sm_status status = b == NULL ? sm_fail_memory(sizeof *b) : sm_http_mine(&http);
     for (size_t i = 0; status != SM_OK && i < count; i++) set_failed(&fetches[i], status);
-    for (size_t at = 0; status == SM_OK && at < count; at += BATCH)
+    for (size_t at = 0; b != NULL && status == SM_OK && at < count; at += BATCH)
         fetch_some(http, b, fetches + at, count - at < BATCH ? count - at : BATCH);
     free(b);
 }
@@ -337,7 +336,7 @@ static sm_status rewrite(const char *from, const sm_gs_place *to, char **token)
 
 static sm_status gs_copy(const char *from, const char *to)
 {
-    sm_gs_place place;
+    sm_gs_place place = {0};
     char *token = NULL;
     sm_status status = sm_gs_place_of(&place, to);
     if (status != SM_OK) return status;

@@ -66,8 +66,8 @@ sm_status sm_gs_remove_generation(const char *url, const char *generation);
 
 /* ---- gs_write.c */
 sm_status sm_gs_sink_open(void **sink, const char *url, bool only_new);
-sm_status sm_gs_sink_write(void *sink, const void *data, size_t len);
-sm_status sm_gs_sink_commit(void *sink);
-void sm_gs_sink_abandon(void *sink);
+sm_status sm_gs_sink_write(void *opaque, const void *data, size_t len);
+sm_status sm_gs_sink_commit(void *opaque);
+void sm_gs_sink_abandon(void *opaque);
 
 #endif
