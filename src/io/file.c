@@ -104,6 +104,7 @@ static sm_status read_opened(sm_buf *buf, int fd, uint64_t size, const char *pat
 static sm_status read_file(sm_buf *buf, const char *path, sm_file_info *info)
 {
     int fd = -1;
+    *info = (sm_file_info){0};
     sm_status status = open_regular(&fd, info, path);
     if (status != SM_OK) return status;
     status = read_opened(buf, fd, info->size, path);

@@ -18,8 +18,11 @@ void sm_google_wipe(json_t *json)
     const char *name;
     json_t *value;
     if (json_is_string(json)) {
-        /* jansson has no other way to its memory. */
-        explicit_bzero((char *)(uintptr_t)json_string_value(json), json_string_length(json));
+        /* jansson shows its memory as constant, and has no other way to it. */
+        char *text;
+        const char *shown = json_string_value(json);
+        memcpy(&text, &shown, sizeof text);
+        explicit_bzero(text, json_string_length(json));
     } else if (json_is_array(json)) {
         json_array_foreach(json, i, value) sm_google_wipe(value);
     } else if (json_is_object(json)) {
@@ -226,7 +229,7 @@ sm_status sm_google_jwt(sm_buf *jwt, const sm_google_key *key, const char *scope
         status = append_json_base64url(jwt, json_pack("{s:s, s:s, s:s, s:I, s:I}", "iss",
                                                       key->email, "scope", scope, "aud",
                                                       key->token_uri, "iat", (json_int_t)now, "exp",
-                                                      (json_int_t)(now + TOKEN_LIFE)));
+                                                      (json_int_t)now + TOKEN_LIFE));
     if (status == SM_OK)
         status = sign(&signature, key->private_key, jwt->data + start, jwt->len - start);
     if (status == SM_OK) status = sm_buf_append(jwt, ".", 1);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARALLEL = 32, BATCH = 128, PAGE = 1000 };
+enum { PARALLEL = 32, BATCH = 128 };
 
 /* ---- Looking */
 
@@ -30,123 +30,17 @@ sm_status sm_gs_stat_object(sm_file_info *info, const char *url)
     return status;
 }
 
-/* A page of what begins with prefix; *token (the caller's) is where the next one begins, or NULL.
- */
-static sm_status list_page(json_t **page, char **token, const char *url, const char *prefix,
-                           unsigned most, const char *fields)
-{
-    sm_gs_call call;
-    sm_http_reply reply;
-    char number[16];
-    snprintf(number, sizeof number, "%u", most);
-    sm_http_reply_init(&reply);
-    sm_status status =
-        sm_gs_call_init(&call, "GET", url, SM_GS_LISTING, "list", "storage.objects.list");
-    if (status == SM_OK) status = sm_gs_call_param(&call, "maxResults", number);
-    if (status == SM_OK && *prefix != '\0') status = sm_gs_call_param(&call, "prefix", prefix);
-    if (status == SM_OK) status = sm_gs_call_param(&call, "fields", fields);
-    if (status == SM_OK && *token != NULL) status = sm_gs_call_param(&call, "pageToken", *token);
-    if (status == SM_OK) status = sm_gs_call_perform(&call, &reply);
-    json_t *json = NULL;
-    if (status == SM_OK) status = sm_gs_json(&json, &call, &reply);
-    if (status == SM_OK) {
-        const char *next = json_string_value(json_object_get(json, "nextPageToken"));
-        free(*token);
-        *token = next == NULL || *next == '\0' ? NULL : strdup(next);
-        if (next != NULL && *next != '\0' && *token == NULL) status = sm_fail_memory(strlen(next));
-    }
-    if (status == SM_OK)
-        *page = json;
-    else
-        json_decref(json);
-    sm_http_reply_free(&reply);
-    sm_gs_call_free(&call);
-    return status;
-}
-
-/* The key with a slash behind it, so that "a" does not list "ab/c"; "" for a bucket. */
-static sm_status prefix_of(char **prefix, const char *url)
-{
-    sm_gs_place place;
-    sm_status status = sm_gs_place_of(&place, url);
-    if (status != SM_OK) return status;
-    const size_t len = strlen(place.key);
-    if (asprintf(prefix, "%s%s", place.key, len == 0 || place.key[len - 1] == '/' ? "" : "/") < 0)
-        status = sm_fail_memory(len);
-    sm_gs_place_free(&place);
-    return status;
-}
-
-/* A folder is what objects lie below; a bucket is one without any. */
-static sm_status stat_folder(sm_file_info *info, const char *url)
-{
-    char *prefix, *token = NULL;
-    json_t *page = NULL;
-    sm_status status = prefix_of(&prefix, url);
-    if (status != SM_OK) return status;
-    status = list_page(&page, &token, url, prefix, 1, "items(name),nextPageToken");
-    if (status == SM_OK) {
-        /* A token without items: the server looked through some and has more to look through. */
-        const bool any = json_array_size(json_object_get(page, "items")) > 0 || token != NULL;
-        if (any || *prefix == '\0')
-            *info = (sm_file_info){.kind = SM_FILE_FOLDER};
-        else
-            status = sm_fail(SM_ERR_NOT_FOUND,
-                             "cannot look at '%s': there is no such object, and "
-                             "none below it",
-                             url);
-    }
-    json_decref(page);
-    free(prefix);
-    free(token);
-    return status;
-}
-
 static sm_status gs_stat(sm_file_info *info, const char *url)
 {
-    sm_gs_place place;
+    sm_gs_place place = {0};
     sm_status status = sm_gs_place_of(&place, url);
     if (status != SM_OK) return status;
     const size_t len = strlen(place.key);
     const bool folder = len == 0 || place.key[len - 1] == '/';
     sm_gs_place_free(&place);
-    if (folder) return stat_folder(info, url);
+    if (folder) return sm_gs_stat_folder(info, url);
     status = sm_gs_stat_object(info, url);
-    return status == SM_ERR_NOT_FOUND ? stat_folder(info, url) : status;
-}
-
-static sm_status give_page(const json_t *page, size_t prefix_len, sm_list_fn *fn, void *user)
-{
-    size_t i;
-    const json_t *item;
-    json_array_foreach(json_object_get(page, "items"), i, item)
-    {
-        sm_file_info info;
-        const char *name = json_string_value(json_object_get(item, "name"));
-        if (name == NULL || strlen(name) < prefix_len)
-            return sm_fail(SM_ERR_FORMAT, "the server's listing has an object without its name");
-        sm_status status = sm_gs_info_of_json(&info, item);
-        if (status == SM_OK) status = fn(user, name + prefix_len, &info);
-        if (status != SM_OK) return status;
-    }
-    return SM_OK;
-}
-
-static sm_status gs_list(const char *url, sm_list_fn *fn, void *user)
-{
-    char *prefix, *token = NULL;
-    sm_status status = prefix_of(&prefix, url);
-    if (status != SM_OK) return status;
-    do {
-        json_t *page = NULL;
-        status = list_page(&page, &token, url, prefix, PAGE,
-                           "items(name," SM_GS_FIELDS "),nextPageToken");
-        if (status == SM_OK) status = give_page(page, strlen(prefix), fn, user);
-        json_decref(page);
-    } while (status == SM_OK && token != NULL);
-    free(prefix);
-    free(token);
-    return status;
+    return status == SM_ERR_NOT_FOUND ? sm_gs_stat_folder(info, url) : status;
 }
 
 /* ---- Reading */
@@ -184,10 +78,9 @@ static sm_status gs_read_range(sm_buf *buf, const char *url, uint64_t offset, ui
     const bool known = *info->tag != '\0';
     if (status != SM_OK && reply.status == 416)
         status = SM_OK; /* behind the end: nothing */
-    else if (known && (reply.status == 412 || reply.status == 404))
-        status = fail_changed(url);
-    else if (status == SM_OK && known && *reply.generation != '\0' &&
-             strcmp(reply.generation, info->tag) != 0)
+    else if (known && (reply.status == 412 || reply.status == 404 ||
+                       (status == SM_OK && *reply.generation != '\0' &&
+                        strcmp(reply.generation, info->tag) != 0)))
         status = fail_changed(url);
     else if (status == SM_OK && !known)
         sm_gs_info_of_reply(info, &reply);
@@ -269,11 +162,11 @@ static void fetch_some(sm_http *http, batch *b, sm_fetch *fetches, size_t count)
 
 static void gs_fetch_many(sm_fetch *fetches, size_t count)
 {
-    sm_http *http;
+    sm_http *http = NULL;
     batch *b = malloc(sizeof *b);
     sm_status status = b == NULL ? sm_fail_memory(sizeof *b) : sm_http_mine(&http);
     for (size_t i = 0; status != SM_OK && i < count; i++) set_failed(&fetches[i], status);
-    for (size_t at = 0; status == SM_OK && at < count; at += BATCH)
+    for (size_t at = 0; b != NULL && status == SM_OK && at < count; at += BATCH)
         fetch_some(http, b, fetches + at, count - at < BATCH ? count - at : BATCH);
     free(b);
 }
@@ -337,7 +230,7 @@ static sm_status rewrite(const char *from, const sm_gs_place *to, char **token)
 
 static sm_status gs_copy(const char *from, const char *to)
 {
-    sm_gs_place place;
+    sm_gs_place place = {0};
     char *token = NULL;
     sm_status status = sm_gs_place_of(&place, to);
     if (status != SM_OK) return status;
@@ -353,7 +246,7 @@ const sm_store sm_store_gs = {.scheme = "gs",
                               .stat = gs_stat,
                               .read_range = gs_read_range,
                               .fetch_many = gs_fetch_many,
-                              .list = gs_list,
+                              .list = sm_gs_list,
                               .sink_open = sm_gs_sink_open,
                               .sink_write = sm_gs_sink_write,
                               .sink_commit = sm_gs_sink_commit,

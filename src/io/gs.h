@@ -9,7 +9,7 @@
 #define SM_IO_GS_H
 
 #include "io/http.h"
-#include "io/io.h"
+#include "io/store.h"
 
 #include <jansson.h>
 
@@ -64,10 +64,19 @@ sm_status sm_gs_stat_object(sm_file_info *info, const char *url);
 /* Removes the object, if it still is that generation; NULL: whichever it is. */
 sm_status sm_gs_remove_generation(const char *url, const char *generation);
 
+/* ---- gs_list.c */
+sm_status sm_gs_list(const char *url, sm_list_fn *fn, void *user);
+/* A folder is what objects lie below; a bucket is one without any. */
+sm_status sm_gs_stat_folder(sm_file_info *info, const char *url);
+
+/* The value of nextPageToken in the text of a page, without reading all of it (the caller's to
+ * free); NULL in *token: it is the last page. */
+sm_status sm_gs_find_token(char **token, const void *text, size_t len);
+
 /* ---- gs_write.c */
 sm_status sm_gs_sink_open(void **sink, const char *url, bool only_new);
-sm_status sm_gs_sink_write(void *sink, const void *data, size_t len);
-sm_status sm_gs_sink_commit(void *sink);
-void sm_gs_sink_abandon(void *sink);
+sm_status sm_gs_sink_write(void *opaque, const void *data, size_t len);
+sm_status sm_gs_sink_commit(void *opaque);
+void sm_gs_sink_abandon(void *opaque);
 
 #endif

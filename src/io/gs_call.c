@@ -118,9 +118,9 @@ sm_status sm_gs_call_init(sm_gs_call *call, const char *method, const char *url,
         call->request.authorize = sm_google_authorize;
         call->request.refused = sm_google_refused;
     }
-    sm_gs_place place;
+    sm_gs_place place = {0};
     sm_status status = sm_gs_place_of(&place, url);
-    if (status != SM_OK) return status;
+    if (status != SM_OK || place.key == NULL) return status;
     if (target == SM_GS_OBJECT && *place.key == '\0')
         status = refuse(url, "it names a bucket, not an object in it");
     sm_buf *to = &call->request.url;

@@ -222,7 +222,7 @@ static bool end_by_redirect(sm_transfer *t)
         curl_url_get(url, CURLUPART_URL, &target, 0);
     curl_url_cleanup(url);
 
-    sm_http_url parts;
+    sm_http_url parts = {0};
     sm_status status = target == NULL
                            ? sm_fail(SM_ERR_IO, "the server points to where nothing can be")
                            : sm_http_url_parse(&parts, target);
@@ -287,6 +287,8 @@ static bool end_attempt(sm_transfer *t, CURLcode code)
     if (status > 0) sm_transfer_reached(t, true);
     if (t->status != SM_OK) return true;
     if (code == CURLE_WRITE_ERROR && t->cut_by_us) code = CURLE_OK;
+    /* A connection that ends within the headers, without an error, has brought no reply either. */
+    if (code == CURLE_OK && !t->looked_at) code = CURLE_GOT_NOTHING;
     if (code != CURLE_OK) return end_by_fault(t, code);
     if (sm_transfer_is_good(t)) return end_well(t);
 
@@ -406,7 +408,7 @@ void sm_http_perform_many(sm_http *http, sm_http_request *const *requests, sm_ht
 
 sm_status sm_http_perform(sm_http *http, sm_http_request *request, sm_http_reply *reply)
 {
-    sm_status status;
+    sm_status status = SM_ERR_INTERNAL;
     sm_http_perform_many(http, &request, reply, &status, 1, 1);
     return status == SM_OK ? SM_OK : sm_fail(status, "%s", reply->error);
 }

@@ -111,6 +111,19 @@ static void set_times(sm_transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, (long)sm_stall_seconds());
 }
 
+/* libcurl sends a request again by itself when a kept connection ends without an answer. That
+ * counts as another attempt, for the first one may have been carried out; and not every request
+ * may. */
+static int on_send(void *user, char *peer, char *local, int peer_port, int local_port)
+{
+    (void)peer, (void)local, (void)peer_port, (void)local_port;
+    sm_transfer *t = user;
+    if (++t->sends == 1) return CURL_PREREQFUNC_OK;
+    if (t->request->once || !t->request->idempotent) return CURL_PREREQFUNC_ABORT;
+    t->reply->attempts++;
+    return CURL_PREREQFUNC_OK;
+}
+
 static void set_rest(sm_transfer *t)
 {
     CURL *easy = t->easy;
@@ -120,6 +133,9 @@ static void set_rest(sm_transfer *t)
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, t);
+    t->sends = 0;
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->words);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "shardmill/" SM_VERSION);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, sm_transfer_on_header);

@@ -35,7 +35,8 @@ typedef struct sm_transfer {
     uint64_t total;
 
     unsigned redirects, damages;
-    bool foreign; /* a redirect left the host that authorize is for */
+    unsigned sends; /* of this attempt: libcurl repeats what a kept connection swallowed */
+    bool foreign;   /* a redirect left the host that authorize is for */
     bool was_refused;
     bool looked_at; /* the headers of this attempt */
     bool cut_by_us; /* all that was wanted has come */

@@ -123,7 +123,7 @@ static sm_status next_piece(sm_source *source)
     source->now = NULL;
     source->at = 0;
     sm_status status = SM_OK;
-    if (source->asked == 0 && !source->has_reader) {
+    if (source->given == 0 && !source->has_reader) {
         source->now = read_piece(source);
     } else {
         if (!source->has_reader) status = start_reader(source);

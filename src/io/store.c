@@ -156,7 +156,7 @@ sm_status sm_io_write_file(const char *path, const void *data, size_t len)
 {
     sm_sink *sink = NULL;
     sm_status status = sm_sink_open(&sink, path);
-    if (status != SM_OK) return status;
+    if (status != SM_OK || sink == NULL) return status;
     status = sm_sink_write(sink, data, len);
     if (status == SM_OK) return sm_sink_commit(sink);
     sm_sink_abandon(sink);

@@ -1,43 +1,74 @@
 #include "io/times.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 static const int64_t NS_PER_SECOND = 1000000000;
 
-static bool is_date(int year, int month, int day, int hour, int minute, int second)
+static bool is_date(int year, int month, int day, const int clock[3])
 {
     return year >= 1970 && year < 2200 && month >= 1 && month <= 12 && day >= 1 && day <= 31 &&
-           hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second <= 60;
+           clock[0] < 24 && clock[1] < 60 && clock[2] <= 60;
 }
 
-static int64_t seconds_of(int year, int month, int day, int hour, int minute, int second)
+static int64_t seconds_of(int year, int month, int day, const int clock[3])
 {
     struct tm tm = {.tm_year = year - 1900,
                     .tm_mon = month - 1,
                     .tm_mday = day,
-                    .tm_hour = hour,
-                    .tm_min = minute,
-                    .tm_sec = second};
+                    .tm_hour = clock[0],
+                    .tm_min = clock[1],
+                    .tm_sec = clock[2]};
     return (int64_t)timegm(&tm);
+}
+
+/* Reads count digits; *text moves behind them. */
+static bool take_digits(int *value, const char **text, int count)
+{
+    *value = 0;
+    for (; count > 0; count--, (*text)++) {
+        if (**text < '0' || **text > '9') return false;
+        *value = *value * 10 + (**text - '0');
+    }
+    return true;
+}
+
+static bool take_word(const char **text, const char *word)
+{
+    const size_t len = strlen(word);
+    const bool there = strncmp(*text, word, len) == 0;
+    if (there) *text += len;
+    return there;
+}
+
+/* "08:49:37" */
+static bool take_clock(int clock[3], const char **text)
+{
+    return take_digits(&clock[0], text, 2) && take_word(text, ":") &&
+           take_digits(&clock[1], text, 2) && take_word(text, ":") &&
+           take_digits(&clock[2], text, 2);
+}
+
+/* By hand: strptime's names are those of the locale. */
+static bool take_month(int *month, const char **text)
+{
+    static const char *const names[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    for (*month = 1; *month <= 12; (*month)++)
+        if (take_word(text, names[*month - 1])) return true;
+    return false;
 }
 
 bool sm_time_of_http(int64_t *ns, const char *text)
 {
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char name[4];
-    int day, year, hour, minute, second, end = 0;
-    /* By hand: strptime's names are those of the locale. */
-    if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &day, name, &year, &hour,
-               &minute, &second, &end) != 6 ||
-        end == 0 || strlen(name) != 3)
+    int day, month, year, clock[3];
+    text = strchr(text, ','); /* behind the name of the day, which says nothing new */
+    if (text == NULL || !take_word(&text, ", ") || !take_digits(&day, &text, 2) ||
+        !take_word(&text, " ") || !take_month(&month, &text) || !take_word(&text, " ") ||
+        !take_digits(&year, &text, 4) || !take_word(&text, " ") || !take_clock(clock, &text) ||
+        !take_word(&text, " GMT") || !is_date(year, month, day, clock))
         return false;
-    const char *found = strstr(months, name);
-    if (found == NULL || (found - months) % 3 != 0) return false;
-    int month = (int)(found - months) / 3 + 1;
-    if (!is_date(year, month, day, hour, minute, second)) return false;
-    *ns = seconds_of(year, month, day, hour, minute, second) * NS_PER_SECOND;
+    *ns = seconds_of(year, month, day, clock) * NS_PER_SECOND;
     return true;
 }
 
@@ -49,29 +80,31 @@ static int64_t read_fraction(const char **text)
     return ns;
 }
 
+/* "Z", "+01:00" or "-01:00", as seconds to take away. */
+static bool take_offset(int64_t *seconds, const char **text)
+{
+    int hours, minutes;
+    const bool behind = **text == '-';
+    *seconds = 0;
+    if (take_word(text, "Z") || take_word(text, "z")) return true;
+    if (!take_word(text, "+") && !take_word(text, "-")) return false;
+    if (!take_digits(&hours, text, 2) || !take_word(text, ":") || !take_digits(&minutes, text, 2))
+        return false;
+    *seconds = (int64_t)(hours * 60 + minutes) * (behind ? -60 : 60);
+    return true;
+}
+
 bool sm_time_of_rfc3339(int64_t *ns, const char *text)
 {
-    int year, month, day, hour, minute, second, end = 0;
-    if (sscanf(text, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute,
-               &second, &end) != 6 ||
-        end == 0 || !is_date(year, month, day, hour, minute, second))
+    int year, month, day, clock[3];
+    int64_t fraction = 0, offset;
+    if (!take_digits(&year, &text, 4) || !take_word(&text, "-") || !take_digits(&month, &text, 2) ||
+        !take_word(&text, "-") || !take_digits(&day, &text, 2) ||
+        (!take_word(&text, "T") && !take_word(&text, "t") && !take_word(&text, " ")) ||
+        !take_clock(clock, &text) || !is_date(year, month, day, clock))
         return false;
-    const char *rest = text + end;
-    int64_t fraction = 0;
-    if (*rest == '.') {
-        rest++;
-        fraction = read_fraction(&rest);
-    }
-    int64_t offset = 0;
-    if (*rest == '+' || *rest == '-') {
-        int hours, minutes;
-        if (sscanf(rest + 1, "%2d:%2d", &hours, &minutes) != 2 || hours < 0 || minutes < 0)
-            return false;
-        offset = (hours * 60 + minutes) * 60;
-        if (*rest == '-') offset = -offset;
-    } else if (*rest != 'Z' && *rest != 'z') {
-        return false;
-    }
-    *ns = (seconds_of(year, month, day, hour, minute, second) - offset) * NS_PER_SECOND + fraction;
+    if (take_word(&text, ".")) fraction = read_fraction(&text);
+    if (!take_offset(&offset, &text)) return false;
+    *ns = (seconds_of(year, month, day, clock) - offset) * NS_PER_SECOND + fraction;
     return true;
 }

@@ -217,13 +217,14 @@ static void copy_small(worker *w, const batch *b)
     size_t *offsets = malloc(b->count * sizeof *offsets);
     if (offsets == NULL) status = sm_fail_memory(b->count * sizeof *offsets);
     sm_buf_clear(&w->urls);
-    for (size_t i = 0; i < b->count && status == SM_OK; i++, name += strlen(name) + 1) {
+    for (size_t i = 0; offsets != NULL && i < b->count && status == SM_OK; i++) {
         status = set_url(&w->from, w->c->src, name);
         offsets[i] = w->urls.len;
         if (status == SM_OK) status = sm_buf_append(&w->urls, w->from.data, w->from.len + 1);
         sm_buf_clear(&w->contents[i]);
+        name += strlen(name) + 1;
     }
-    for (size_t i = 0; i < b->count && status == SM_OK; i++)
+    for (size_t i = 0; offsets != NULL && i < b->count && status == SM_OK; i++)
         w->fetches[i] =
             (sm_fetch){.url = (const char *)w->urls.data + offsets[i], .buf = &w->contents[i]};
     free(offsets);

@@ -63,47 +63,68 @@ static sm_status each_at_once(const char *url, entry_fn *fn, void *user)
     return status;
 }
 
-/* The op that asks for what is behind the last name of statuses (NULL: from the first). */
-static sm_status next_page(sm_buf *op, const json_t *statuses)
+/* A page of a folder. */
+typedef struct hdfs_page {
+    json_t *json;
+    const json_t *statuses; /* of json */
+    uint64_t left;          /* entries behind it */
+} hdfs_page;
+
+static const char *page_name(const hdfs_page *page, size_t i)
 {
-    size_t count = json_array_size(statuses);
-    const json_t *last = count == 0 ? NULL : json_array_get(statuses, count - 1);
-    const char *name = json_string_value(json_object_get(last, "pathSuffix"));
-    sm_buf_clear(op);
-    sm_status status = sm_buf_printf(op, "LISTSTATUS_BATCH");
-    if (status == SM_OK && name != NULL) status = sm_buf_printf(op, "&startAfter=");
-    if (status == SM_OK && name != NULL) status = sm_http_append_encoded(op, name, false);
+    return json_string_value(json_object_get(json_array_get(page->statuses, i), "pathSuffix"));
+}
+
+/* Asks for the entries behind `after` (NULL: from the first). */
+static sm_status get_page(hdfs_page *page, const char *url, const char *after, int *http_status)
+{
+    sm_buf op;
+    sm_buf_init(&op, OP_MAX);
+    sm_status status = sm_buf_printf(&op, "LISTSTATUS_BATCH");
+    /* Name nodes know the lower case alone, whatever their manual says; gateways the other. */
+    static const char *const names[] = {"startafter", "startAfter"};
+    for (size_t i = 0; i < 2 && status == SM_OK && after != NULL; i++) {
+        status = sm_buf_printf(&op, "&%s=", names[i]);
+        if (status == SM_OK) status = sm_http_append_encoded(&op, after, false);
+    }
+    if (status == SM_OK) status = get_json(&page->json, url, (const char *)op.data, http_status);
+    sm_buf_free(&op);
+    if (status != SM_OK) return status;
+    const json_t *listing = json_object_get(page->json, "DirectoryListing");
+    const json_t *partial = json_object_get(listing, "partialListing");
+    page->statuses = json_object_get(json_object_get(partial, "FileStatuses"), "FileStatus");
+    status = sm_json_get_u64(&page->left, listing, "remainingEntries");
+    const char *first = page_name(page, 0);
+    if (status == SM_OK && after != NULL && first != NULL && strcmp(first, after) <= 0)
+        status = sm_fail(SM_ERR_FORMAT, "'%s': the name node gives one page again and again", url);
     return status;
 }
 
 static sm_status each_entry(const char *url, entry_fn *fn, void *user)
 {
     if (atomic_load(&lacks_pages)) return each_at_once(url, fn, user);
-    sm_buf op;
-    sm_buf_init(&op, OP_MAX);
-    bool more = true;
-    sm_status status = next_page(&op, NULL);
-    while (status == SM_OK && more) {
-        json_t *json = NULL;
-        int http_status;
-        status = get_json(&json, url, (const char *)op.data, &http_status);
-        if (status != SM_OK && http_status == 400) {
+    sm_status status = SM_OK;
+    char *after = NULL;
+    for (bool more = true; status == SM_OK && more;) {
+        hdfs_page page = {0};
+        int http_status = 0;
+        status = get_page(&page, url, after, &http_status);
+        if (status != SM_OK && http_status == 400 && after == NULL) {
             status = each_at_once(url, fn, user);
             if (status == SM_OK) atomic_store(&lacks_pages, true);
             break;
         }
-        const json_t *listing = json_object_get(json, "DirectoryListing");
-        const json_t *partial = json_object_get(listing, "partialListing");
-        const json_t *statuses =
-            json_object_get(json_object_get(partial, "FileStatuses"), "FileStatus");
-        if (status == SM_OK) status = tell_entries(statuses, url, fn, user);
-        uint64_t left = 0;
-        if (status == SM_OK) status = sm_json_get_u64(&left, listing, "remainingEntries");
-        more = left > 0 && json_array_size(statuses) > 0;
-        if (status == SM_OK && more) status = next_page(&op, statuses);
-        json_decref(json);
+        if (status == SM_OK) status = tell_entries(page.statuses, url, fn, user);
+        size_t count = json_array_size(page.statuses);
+        more = page.left > 0 && count > 0;
+        if (status == SM_OK && more) {
+            free(after);
+            after = strdup(page_name(&page, count - 1));
+            if (after == NULL) status = sm_fail_memory(1);
+        }
+        json_decref(page.json);
     }
-    sm_buf_free(&op);
+    free(after);
     return status;
 }
 

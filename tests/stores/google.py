@@ -54,6 +54,8 @@ class Google:
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.problems, self.given, self.good = [], [], set()
         self.served, self.may_be_used = 0, True
+        self.revoke_at = None  # the request at which all tokens so far end
+        self.lock = threading.Lock()
         folder.mkdir(exist_ok=True)
         (folder / "server.pem").write_bytes(_pem(self.key) + _certificate(self.key))
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -105,10 +107,19 @@ class Google:
             self.problems.append(f"times {claims}")
         return None
 
+    def count_request(self):
+        """A token that is younger than a second and refused is not asked for anew: not sooner."""
+        with self.lock:
+            self.served += 1
+            if self.served == self.revoke_at:
+                time.sleep(max(0, 1.2 - (time.monotonic() - self.given_at)))
+                self.good.clear()
+
     def give(self):
         """A new token."""
         token = f"ya29.secret-{len(self.given)}"
         self.given.append(token)
+        self.given_at = time.monotonic()
         if self.may_be_used:
             self.good.add(token)
         return token
@@ -142,6 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def may_enter(self):
         """The address of a resumable upload is as good as a token."""
+        self.google.count_request()
         kind, _, token = self.headers.get("Authorization", "").partition(" ")
         return "upload_id=" in self.path or (kind == "Bearer" and token in self.google.good)
 
@@ -169,7 +181,6 @@ class _Handler(BaseHTTPRequestHandler):
                                          "token_type": "Bearer"}).encode())
 
     def hand_on(self, body):
-        self.google.served += 1
         store = http.client.HTTPConnection("127.0.0.1", self.google.store_port)
         own = {name: value for name, value in self.headers.items() if name.lower() != "host"}
         store.request(self.command, self.path, body, {**own, "Host": HOST})

@@ -73,7 +73,7 @@ def test_odd_names(store, mill, at, tmp_path):
     assert tree(tmp_path / "down") == want
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", ["a#b", "what?", "100%", "%41", "a+b", "日本語"])
 def test_an_odd_name_alone(store, mill, at, tmp_path, name):
     store.put(f"{at}/{name}", name.encode())
     mill(store, "cp", store.url(f"{at}/{name}"), tmp_path / "down")

@@ -54,7 +54,7 @@ def test_many_objects_go_up_whole(store, mill, at, tmp_path):
 
 
 # One at a time: the waits of tries that follow each other grow, and prove nothing more.
-@pytest.mark.parametrize("fault", [fault for fault in PASSING if fault != "corrupt"])
+@pytest.mark.parametrize("fault", ["429", "lost", "cut", "truncated", "stall"])
 def test_a_large_object_goes_up_and_comes_down_whole(store, mill, at, tmp_path, fault):
     data = noise(20 * MIB)
     (tmp_path / "up").write_bytes(data)
@@ -101,7 +101,7 @@ def test_what_is_damaged_on_its_way_up_is_never_there(store, env, at, tmp_path, 
         assert store.keys(at) == []
 
 
-@pytest.mark.parametrize("fault", ["503", "cut", "truncated", "stall"])
+@pytest.mark.parametrize("fault", ["503", "cut", "truncated"])
 def test_a_listing_goes_on_at_its_page(crowd, mill, fault):
     with FaultProxy(crowd.port, [fault], share=0.5, most=1) as proxy:
         done = mill(crowd, "ls", crowd.url("crowd"), port=proxy.port, more=QUICK)

@@ -34,6 +34,13 @@ def test_a_key_opens_the_door(gs, google, signed_env, at, tmp_path, flowers):
     assert len(google.given) == 2  # one token for each run
 
 
+def test_a_token_that_ends_early_is_asked_for_anew(gs, google, signed_env, at, flowers):
+    google.revoke_at = 20
+    run("cp", "-r", flowers, gs.url(at), env=signed_env)
+    assert get_many(gs, at) == tree(flowers)
+    assert len(google.given) == 2
+
+
 def test_a_key_that_is_not_the_right_one(gs, google, env, at):
     other = google_module.rsa.generate_private_key(public_exponent=65537, key_size=2048)
     path = google.key_file(other)

@@ -79,10 +79,15 @@ def test_an_unknown_scheme(env, args):
 
 
 @pytest.mark.parametrize("args", [["ls"], ["ls", "a", "b"], ["cp", "a"], ["cp", "a", "b", "c"],
-                                  ["ls", "gs://"], ["ls", "s3:///a"], ["cp", "-j", "0", "a", "b"],
-                                  ["cp", "-q", __file__, "http://127.0.0.1:1/a"]])
+                                  ["ls", "gs://"], ["ls", "s3:///a"],
+                                  ["cp", "-j", "0", "a", "b"]])
 def test_usage(env, args):
     assert run(*args, code=USAGE, env=env).stderr.strip()
+
+
+def test_web_servers_are_read_only(gs, env):
+    url = f"http://127.0.0.1:{gs.port}/a"
+    assert "written" in fails(env, "cp", "-q", __file__, url, code=USAGE)
 
 
 def test_a_folder_is_copied_with_r_only(store, mill, at, tmp_path):

@@ -263,6 +263,38 @@ static void reads_resources(void **state)
     json_decref(json);
 }
 
+static void expect_token(const char *page, const char *expected)
+{
+    char *token;
+    assert_int_equal(sm_gs_find_token(&token, page, strlen(page)), SM_OK);
+    if (expected == NULL)
+        assert_null(token);
+    else
+        assert_string_equal(token, expected);
+    free(token);
+}
+
+static void finds_where_the_next_page_begins(void **state)
+{
+    (void)state;
+    expect_token("{\"nextPageToken\":\"abc\",\"items\":[]}", "abc");
+    expect_token("{\"items\":[{\"name\":\"x\"}], \"nextPageToken\" :\n \"a\\u003d\\\"\"}", "a=\"");
+    expect_token("{\"items\":[{\"nextPageToken\":\"no\"},{\"name\":\"nextPageToken\"}]}", NULL);
+    expect_token("{\"a\":\"nextPageToken\",\"b\":\"\\\"nextPageToken\\\":\\\"no\\\"\"}", NULL);
+    expect_token("{\"nextPageToken\":\"\"}", NULL);
+    expect_token("", NULL);
+    expect_token("{\"nextPageToken\"", NULL);
+    expect_token("{\"nextPageTok", NULL);
+    expect_token("\"\\", NULL);
+    static const char *const bad[] = {"{\"nextPageToken\":", "{\"nextPageToken\":7}",
+                                      "{\"nextPageToken\":\"abc", "{\"nextPageToken\":\"\\"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char *token;
+        assert_int_equal(sm_gs_find_token(&token, bad[i], strlen(bad[i])), SM_ERR_FORMAT);
+        assert_null(token);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +304,7 @@ int main(void)
         cmocka_unit_test(reads_places),
         cmocka_unit_test(builds_urls),
         cmocka_unit_test(reads_resources),
+        cmocka_unit_test(finds_where_the_next_page_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
