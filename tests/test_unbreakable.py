@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from conftest import (EXAMPLES, FAILURES, OK, SHARDMILL, crowd, kill, need_shared, need_tool, pack, run,
-                      start, tree)
+from conftest import (EXAMPLES, FAILURES, HANG, OK, SHARDMILL, crowd, kill, need_shared, need_tool,
+                      pack, run, start, tree)
 
 KILLS = 50
 

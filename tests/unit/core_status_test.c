@@ -68,18 +68,12 @@ static void tells_the_status_from_errno(void **state)
         int error;
         sm_status status;
     } cases[] = {
-        {ENOENT, SM_ERR_NOT_FOUND},
-        {ENOTDIR, SM_ERR_NOT_FOUND},
-        {EACCES, SM_ERR_ACCESS},
-        {EPERM, SM_ERR_ACCESS},
-        {EROFS, SM_ERR_ACCESS},
-        {ENOSPC, SM_ERR_NO_SPACE},
-        {EDQUOT, SM_ERR_NO_SPACE},
-        {ENOMEM, SM_ERR_MEMORY},
-        {ENAMETOOLONG, SM_ERR_IO},
-        {EEXIST, SM_ERR_CONFLICT},
-        {EIO, SM_ERR_IO},
-        {EPIPE, SM_ERR_IO},
+        {ENOENT, SM_ERR_NOT_FOUND}, {ENOTDIR, SM_ERR_NOT_FOUND},
+        {EACCES, SM_ERR_ACCESS},    {EPERM, SM_ERR_ACCESS},
+        {EROFS, SM_ERR_ACCESS},     {ENOSPC, SM_ERR_NO_SPACE},
+        {EDQUOT, SM_ERR_NO_SPACE},  {ENOMEM, SM_ERR_MEMORY},
+        {ENAMETOOLONG, SM_ERR_IO},  {EEXIST, SM_ERR_CONFLICT},
+        {EIO, SM_ERR_IO},           {EPIPE, SM_ERR_IO},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_int_equal(sm_fail_errno(cases[i].error, "x"), cases[i].status);
