@@ -73,13 +73,10 @@ sm_status sm_hdfs_place_of(sm_hdfs_place *place, const char *url)
         if (!isalnum((unsigned char)host[i]) && strchr(".-_:[]", host[i]) == NULL)
             return bad_url(url);
     sm_status status = set_origin(place, url, host, len);
-    if (status == SM_OK) {
-        place->path = strdup(host[len] == '\0' ? "/" : host + len);
-        if (place->path == NULL) status = sm_fail_memory(strlen(url));
-    }
-    if (status != SM_OK) {
+    if (status == SM_OK) place->path = strdup(host[len] == '\0' ? "/" : host + len);
+    if (place->path == NULL) {
         sm_hdfs_place_free(place);
-        return status;
+        return status != SM_OK ? status : sm_fail_memory(strlen(url));
     }
     size_t end = strlen(place->path);
     while (end > 1 && place->path[end - 1] == '/') place->path[--end] = '\0';

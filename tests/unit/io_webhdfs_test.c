@@ -74,20 +74,20 @@ static void judges_by_the_exception(void **state)
     (void)state;
     static const struct {
         int http;
-        const char *body;
         sm_status status;
+        const char *body;
     } cases[] = {
-        {200, "", SM_OK},
-        {404, "{\"RemoteException\":{\"exception\":\"FileNotFoundException\"}}", SM_ERR_NOT_FOUND},
-        {403, "{\"RemoteException\":{\"exception\":\"AccessControlException\",\"message\":\"no\"}}",
-         SM_ERR_ACCESS},
-        {403, "{\"RemoteException\":{\"exception\":\"FileAlreadyExistsException\"}}",
-         SM_ERR_CONFLICT},
-        {403, "{\"RemoteException\":{\"exception\":\"DSQuotaExceededException\"}}",
-         SM_ERR_NO_SPACE},
-        {403, "{\"RemoteException\":{\"exception\":\"StandbyException\"}}", SM_ERR_IO},
-        {404, "<html>", SM_ERR_NOT_FOUND},
-        {403, "{\"RemoteException\":7", SM_ERR_ACCESS},
+        {200, SM_OK, ""},
+        {404, SM_ERR_NOT_FOUND, "{\"RemoteException\":{\"exception\":\"FileNotFoundException\"}}"},
+        {403, SM_ERR_ACCESS,
+         "{\"RemoteException\":{\"exception\":\"AccessControlException\",\"message\":\"no\"}}"},
+        {403, SM_ERR_CONFLICT,
+         "{\"RemoteException\":{\"exception\":\"FileAlreadyExistsException\"}}"},
+        {403, SM_ERR_NO_SPACE,
+         "{\"RemoteException\":{\"exception\":\"DSQuotaExceededException\"}}"},
+        {403, SM_ERR_IO, "{\"RemoteException\":{\"exception\":\"StandbyException\"}}"},
+        {404, SM_ERR_NOT_FOUND, "<html>"},
+        {403, SM_ERR_ACCESS, "{\"RemoteException\":7"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sm_http_reply reply;
