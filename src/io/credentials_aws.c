@@ -261,8 +261,10 @@ static sm_status refresh(void)
     sm_status status = find(&found);
     if (status != SM_OK) {
         /* A source that does not answer now may do so before these end. */
-        bool usable = have != NULL && !current.stale && have->expires > now;
-        return usable ? SM_OK : sm_fail_prefix(status, "cannot get credentials for S3");
+        if (have != NULL && !current.stale && have->expires > now) return SM_OK;
+        /* Nobody shall take this for an object that is not there. */
+        if (status == SM_ERR_NOT_FOUND || status == SM_ERR_CONFLICT) status = SM_ERR_ACCESS;
+        return sm_fail_prefix(status, "cannot get credentials for S3");
     }
     sm_aws_keys_drop(current.keys);
     current.keys = found;

@@ -287,7 +287,7 @@ static bool end_attempt(sm_transfer *t, CURLcode code)
     if (status > 0) sm_transfer_reached(t, true);
     if (t->status != SM_OK) return true;
     if (code == CURLE_WRITE_ERROR && t->cut_by_us) code = CURLE_OK;
-    /* A connection that ends within the headers, without an error, has brought no reply either. */
+    /* To libcurl a connection that ends within the headers is the end of a reply. */
     if (code == CURLE_OK && !t->looked_at) code = CURLE_GOT_NOTHING;
     if (code != CURLE_OK) return end_by_fault(t, code);
     if (sm_transfer_is_good(t)) return end_well(t);

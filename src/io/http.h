@@ -3,8 +3,8 @@
  * help. http.c and its two parts, http_setup.c and http_receive.c, are all that knows libcurl.
  *
  * A client belongs to one thread at a time. TLS is verified always. Plain http is refused but for
- * loopback addresses and hosts of SHARDMILL_ALLOW_HTTP (a comma-separated list), so that no
- * credential crosses a network in the clear.
+ * loopback addresses and hosts of SHARDMILL_ALLOW_HTTP (a comma-separated list; ".internal" is all
+ * of a domain), so that no credential crosses a network in the clear.
  *
  * Environment: SHARDMILL_RETRY_SECONDS (300) how long faults are tried again without progress;
  * SHARDMILL_STALL_SECONDS (30) of under 1 kB/s make a stall; proxies, CURL_CA_BUNDLE, SSL_CERT_FILE

@@ -102,6 +102,9 @@ static bool list_has(const char *list, const char *host)
         list += strspn(list, ", ");
         size_t word = strcspn(list, ", ");
         if (word == len && strncasecmp(list, host, len) == 0) return true;
+        /* ".cluster.internal": a cluster's data nodes are many. */
+        if (*list == '.' && word < len && strncasecmp(list, host + len - word, word) == 0)
+            return true;
         list += word;
     }
     return false;

@@ -139,13 +139,12 @@ sm_status sm_ini_parse(sm_ini **ini, const char *text, size_t len, const char *n
     sm_ini *made = calloc(1, sizeof *made);
     if (made == NULL) return sm_fail_memory(sizeof *made);
     made->len = len;
-    made->text = malloc(len + 1);
+    made->text = calloc(len + 1, 1);
     if (made->text == NULL) {
         free(made);
         return sm_fail_memory(len + 1);
     }
     if (len > 0) memcpy(made->text, text, len);
-    made->text[len] = '\0';
 
     ini_reader reader = {.ini = made, .name = name};
     bool has_mark = strncmp(made->text, "\xef\xbb\xbf", 3) == 0; /* some editors' first bytes */

@@ -9,8 +9,7 @@
 #include <string.h>
 
 enum {
-    PAGE_MAX = 64 << 20, /* bytes of a page's XML */
-    PARALLEL = 32,       /* small objects fetched at once */
+    PARALLEL = 32, /* small objects fetched at once */
     URL_MAX = 16 << 10,
 };
 
@@ -57,154 +56,6 @@ sm_status sm_s3_stat_object(sm_file_info *info, const char *url)
     return ask_about(info, url, false);
 }
 
-/* ---- Listing */
-
-/* A listing under way. */
-typedef struct s3_walk {
-    const char *url;
-    char *prefix; /* what every key begins with */
-    sm_list_fn *fn;
-    void *user;
-} s3_walk;
-
-/* url's key with a slash behind it, or "" for a whole bucket. */
-static sm_status prefix_of(char **prefix, const char *url)
-{
-    sm_s3_place place;
-    sm_status status = sm_s3_place_of(&place, url);
-    if (status != SM_OK) return status;
-    size_t len = strlen(place.key);
-    const char *slash = len == 0 || place.key[len - 1] == '/' ? "" : "/";
-    if (asprintf(prefix, "%s%s", place.key, slash) < 0) {
-        *prefix = NULL;
-        status = sm_fail_memory(len + 2);
-    }
-    sm_s3_place_free(&place);
-    return status;
-}
-
-/* The bucket's own URL, which listings ask. */
-static sm_status bucket_url(char **bucket, const char *url)
-{
-    size_t len = 5 + strcspn(url + 5, "/");
-    *bucket = strndup(url, len);
-    return *bucket == NULL ? sm_fail_memory(len) : SM_OK;
-}
-
-/* Asks for the page behind token (NULL: the first). */
-static sm_status get_page(sm_s3_page *page, const char *url, const char *prefix, const char *token,
-                          const char *at_most)
-{
-    const sm_s3_param params[] = {
-        {"list-type", "2"},    {"encoding-type", "url"},
-        {"prefix", prefix},    {"continuation-token", token},
-        {"max-keys", at_most},
-    };
-    char *bucket = NULL;
-    sm_s3_call call;
-    sm_http_reply reply;
-    sm_status status = bucket_url(&bucket, url);
-    if (status == SM_OK)
-        status = sm_s3_call_init(&call, "GET", bucket, "list", "s3:ListBucket", params,
-                                 sizeof params / sizeof *params);
-    if (status != SM_OK) {
-        free(bucket);
-        return status;
-    }
-    sm_buf body;
-    sm_buf_init(&body, PAGE_MAX);
-    sm_http_reply_init(&reply);
-    call.request.into = &body;
-    status = sm_s3_call_perform(&call, &reply);
-    if (status == SM_OK) {
-        status = sm_s3_page_parse(page, body.data, body.len);
-        if (status != SM_OK)
-            sm_fail_prefix(status, "cannot list '%s': the store's answer makes no sense", url);
-    }
-    sm_buf_free(&body);
-    sm_http_reply_free(&reply);
-    sm_s3_call_free(&call);
-    free(bucket);
-    return status;
-}
-
-static sm_status tell_page(const s3_walk *walk, const sm_s3_page *page)
-{
-    size_t prefix_len = strlen(walk->prefix);
-    for (size_t i = 0; i < page->count; i++) {
-        const sm_s3_object *object = &page->objects[i];
-        const char *key = sm_s3_page_text(page, object->key);
-        if (strncmp(key, walk->prefix, prefix_len) != 0)
-            return sm_fail(SM_ERR_FORMAT,
-                           "cannot list '%s': the store told of '%s', which is not "
-                           "below it",
-                           walk->url, key);
-        key += prefix_len;
-        size_t len = strlen(key);
-        /* What consoles put there to show an empty folder. */
-        if (len == 0 || (key[len - 1] == '/' && object->size == 0)) continue;
-        sm_file_info info = {.kind = SM_FILE_REGULAR, .size = object->size};
-        info.mtime_ns = object->mtime_ns;
-        sm_s3_put_etag(&info, sm_s3_page_text(page, object->etag));
-        sm_status status = walk->fn(walk->user, key, &info);
-        if (status != SM_OK) return status;
-    }
-    return SM_OK;
-}
-
-static sm_status list_pages(const s3_walk *walk)
-{
-    sm_s3_page page;
-    sm_s3_page_init(&page);
-    char *token = NULL;
-    sm_status status;
-    do {
-        status = get_page(&page, walk->url, walk->prefix, token, "1000");
-        if (status == SM_OK) status = tell_page(walk, &page);
-        if (status != SM_OK || !page.truncated) break;
-        const char *next = sm_s3_page_text(&page, page.next);
-        if (token != NULL && strcmp(token, next) == 0)
-            status = sm_fail(SM_ERR_FORMAT,
-                             "cannot list '%s': the store gives one page again and "
-                             "again",
-                             walk->url);
-        free(token);
-        token = strdup(next);
-        if (token == NULL) status = sm_fail_memory(strlen(next));
-    } while (status == SM_OK);
-    free(token);
-    sm_s3_page_free(&page);
-    return status;
-}
-
-static sm_status s3_list(const char *url, sm_list_fn *fn, void *user)
-{
-    s3_walk walk = {.url = url, .fn = fn, .user = user};
-    sm_status status = prefix_of(&walk.prefix, url);
-    if (status == SM_OK) status = list_pages(&walk);
-    free(walk.prefix);
-    return status;
-}
-
-/* A folder is where keys lie below; a bucket is one even when it is empty. */
-static sm_status stat_folder(sm_file_info *info, const char *url)
-{
-    char *prefix = NULL;
-    sm_s3_page page;
-    sm_s3_page_init(&page);
-    sm_status status = prefix_of(&prefix, url);
-    if (status == SM_OK) status = get_page(&page, url, prefix, NULL, "1");
-    if (status == SM_OK && page.count == 0 && prefix[0] != '\0')
-        status = sm_fail(SM_ERR_NOT_FOUND,
-                         "cannot look at '%s': there is no such object, and "
-                         "nothing below it",
-                         url);
-    if (status == SM_OK) *info = (sm_file_info){.kind = SM_FILE_FOLDER};
-    sm_s3_page_free(&page);
-    free(prefix);
-    return status;
-}
-
 static sm_status s3_stat(sm_file_info *info, const char *url)
 {
     sm_s3_place place;
@@ -212,9 +63,9 @@ static sm_status s3_stat(sm_file_info *info, const char *url)
     if (status != SM_OK) return status;
     bool is_folder = place.key[0] == '\0' || place.key[strlen(place.key) - 1] == '/';
     sm_s3_place_free(&place);
-    if (is_folder) return stat_folder(info, url);
+    if (is_folder) return sm_s3_stat_folder(info, url);
     status = sm_s3_stat_object(info, url);
-    return status == SM_ERR_NOT_FOUND ? stat_folder(info, url) : status;
+    return status == SM_ERR_NOT_FOUND ? sm_s3_stat_folder(info, url) : status;
 }
 
 /* ---- Reading */
@@ -349,29 +200,34 @@ static void fail_all(sm_fetch *fetches, size_t count, sm_status status)
     }
 }
 
+static void fetch_all(sm_http *http, fetch_round *round, one_fetch *all, sm_fetch *fetches,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        open_fetch(&all[i], &fetches[i]);
+        if (all[i].is_open) round->fetches[round->count++] = &all[i];
+    }
+    while (round->count > 0) perform_round(http, round);
+    for (size_t i = 0; i < count; i++)
+        if (all[i].is_open) sm_s3_call_free(&all[i].call);
+}
+
 static void s3_fetch_many(sm_fetch *fetches, size_t count)
 {
     sm_http *http = NULL;
     one_fetch *all = calloc(count, sizeof *all);
-    fetch_round round = {.requests = calloc(count, sizeof *round.requests),
+    fetch_round round = {.requests = calloc(count, sizeof(void *)),
                          .replies = calloc(count, sizeof *round.replies),
                          .statuses = calloc(count, sizeof *round.statuses),
-                         .fetches = calloc(count, sizeof(one_fetch *))};
+                         .fetches = calloc(count, sizeof(void *))};
     sm_status status = sm_http_mine(&http);
     if (all == NULL || round.requests == NULL || round.replies == NULL || round.statuses == NULL ||
         round.fetches == NULL)
-        status = sm_fail_memory(count * sizeof *all);
-    if (status == SM_OK) {
-        for (size_t i = 0; i < count; i++) {
-            open_fetch(&all[i], &fetches[i]);
-            if (all[i].is_open) round.fetches[round.count++] = &all[i];
-        }
-        while (round.count > 0) perform_round(http, &round);
-        for (size_t i = 0; i < count; i++)
-            if (all[i].is_open) sm_s3_call_free(&all[i].call);
-    } else {
+        fail_all(fetches, count, sm_fail_memory(count * sizeof *all));
+    else if (status != SM_OK)
         fail_all(fetches, count, status);
-    }
+    else
+        fetch_all(http, &round, all, fetches, count);
     free(all);
     free(round.requests);
     free(round.replies);
@@ -434,7 +290,7 @@ const sm_store sm_store_s3 = {
     .stat = s3_stat,
     .read_range = s3_read_range,
     .fetch_many = s3_fetch_many,
-    .list = s3_list,
+    .list = sm_s3_list,
     .sink_open = sm_s3_sink_open,
     .sink_write = sm_s3_sink_write,
     .sink_commit = sm_s3_sink_commit,

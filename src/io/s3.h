@@ -99,10 +99,18 @@ void sm_s3_md5_of(sm_sum *sum, const sm_http_reply *reply, const char *bucket);
 /* ---- s3.c */
 sm_status sm_s3_stat_object(sm_file_info *info, const char *url); /* not folders */
 
+/* ---- s3_list.c */
+sm_status sm_s3_list(const char *url, sm_list_fn *fn, void *user);
+sm_status sm_s3_stat_folder(sm_file_info *info, const char *url);
+
+/* The token in a page's XML of where the next page begins, before the whole is read; NULL: there is
+ * none, or none that can be told so. */
+sm_status sm_s3_find_token(char **token, const void *data, size_t len);
+
 /* ---- s3_write.c */
 sm_status sm_s3_sink_open(void **sink, const char *url, bool only_new);
-sm_status sm_s3_sink_write(void *sink, const void *data, size_t len);
-sm_status sm_s3_sink_commit(void *sink);
-void sm_s3_sink_abandon(void *sink);
+sm_status sm_s3_sink_write(void *opaque, const void *data, size_t len);
+sm_status sm_s3_sink_commit(void *opaque);
+void sm_s3_sink_abandon(void *opaque);
 
 #endif

@@ -27,11 +27,11 @@ static sm_status tell_entries(const json_t *statuses, const char *url, entry_fn 
     const json_t *entry;
     json_array_foreach(statuses, i, entry)
     {
-        sm_file_info info;
+        sm_file_info info = {0};
         const char *name = json_string_value(json_object_get(entry, "pathSuffix"));
-        sm_status status = name == NULL || strchr(name, '/') != NULL
-                               ? sm_fail(SM_ERR_FORMAT, "'%s': the name node told no name", url)
-                               : sm_hdfs_info_of(&info, entry, url);
+        if (name == NULL || strchr(name, '/') != NULL)
+            return sm_fail(SM_ERR_FORMAT, "'%s': the name node told no name", url);
+        sm_status status = sm_hdfs_info_of(&info, entry, url);
         /* Without a name it is url itself, which is no folder. */
         if (status == SM_OK && *name != '\0') status = fn(user, name, &info);
         if (status != SM_OK) return status;
@@ -301,15 +301,15 @@ static sm_status hdfs_remove_leftovers(const char *folder)
     return status == SM_ERR_NOT_FOUND ? SM_OK : status;
 }
 
-#define HDFS_ROW(name)                                                                         \
-    {                                                                                          \
-        .scheme = name, .stat = sm_hdfs_stat, .read_range = sm_hdfs_read_range,                \
-        .fetch_many = sm_hdfs_fetch_many, .list = hdfs_list, .sink_open = sm_hdfs_sink_open,   \
-        .sink_write = sm_hdfs_sink_write, .sink_commit = sm_hdfs_sink_commit,                  \
-        .sink_abandon = sm_hdfs_sink_abandon, .remove = sm_hdfs_remove, .rename = hdfs_rename, \
-        .make_folder = hdfs_make_folder, .remove_leftovers = hdfs_remove_leftovers             \
-    }
+/* clang-format off */
+#define HDFS_ROW                                                                                   \
+    .stat = sm_hdfs_stat, .read_range = sm_hdfs_read_range, .fetch_many = sm_hdfs_fetch_many,      \
+    .list = hdfs_list, .sink_open = sm_hdfs_sink_open, .sink_write = sm_hdfs_sink_write,           \
+    .sink_commit = sm_hdfs_sink_commit, .sink_abandon = sm_hdfs_sink_abandon,                      \
+    .remove = sm_hdfs_remove, .rename = hdfs_rename, .make_folder = hdfs_make_folder,              \
+    .remove_leftovers = hdfs_remove_leftovers
+/* clang-format on */
 
-const sm_store sm_store_hdfs = HDFS_ROW("hdfs");
-const sm_store sm_store_webhdfs = HDFS_ROW("webhdfs");
-const sm_store sm_store_swebhdfs = HDFS_ROW("swebhdfs");
+const sm_store sm_store_hdfs = {.scheme = "hdfs", HDFS_ROW};
+const sm_store sm_store_webhdfs = {.scheme = "webhdfs", HDFS_ROW};
+const sm_store sm_store_swebhdfs = {.scheme = "swebhdfs", HDFS_ROW};

@@ -55,9 +55,9 @@ void sm_hdfs_fetch_many(sm_fetch *fetches, size_t count);
 
 /* ---- webhdfs_write.c */
 sm_status sm_hdfs_sink_open(void **sink, const char *url, bool only_new);
-sm_status sm_hdfs_sink_write(void *sink, const void *data, size_t len);
-sm_status sm_hdfs_sink_commit(void *sink);
-void sm_hdfs_sink_abandon(void *sink);
+sm_status sm_hdfs_sink_write(void *opaque, const void *data, size_t len);
+sm_status sm_hdfs_sink_commit(void *opaque);
+void sm_hdfs_sink_abandon(void *opaque);
 /* Takes the place of what is there, unless only_new (SM_ERR_CONFLICT). */
 sm_status sm_hdfs_move(const char *from, const char *to, bool only_new);
 

@@ -3,6 +3,7 @@
 #include "io/http_url.h"
 #include "io/webhdfs.h"
 
+#include <ctype.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,14 +69,14 @@ sm_status sm_hdfs_place_of(sm_hdfs_place *place, const char *url)
     size_t len = host == NULL ? 0 : strcspn(host + 3, "/");
     if (len == 0) return bad_url(url);
     host += 3;
+    for (size_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)host[i]) && strchr(".-_:[]", host[i]) == NULL)
+            return bad_url(url);
     sm_status status = set_origin(place, url, host, len);
-    if (status == SM_OK) {
-        place->path = strdup(host[len] == '\0' ? "/" : host + len);
-        if (place->path == NULL) status = sm_fail_memory(strlen(url));
-    }
-    if (status != SM_OK) {
+    if (status == SM_OK) place->path = strdup(host[len] == '\0' ? "/" : host + len);
+    if (place->path == NULL) {
         sm_hdfs_place_free(place);
-        return status;
+        return status != SM_OK ? status : sm_fail_memory(strlen(url));
     }
     size_t end = strlen(place->path);
     while (end > 1 && place->path[end - 1] == '/') place->path[--end] = '\0';

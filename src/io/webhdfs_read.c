@@ -203,16 +203,16 @@ static bool take_steps(sm_http *http, read_round *round, hdfs_read *reads, size_
 
 static sm_status perform_reads(hdfs_read *reads, size_t count)
 {
-    read_round round = {.requests = calloc(count, sizeof(sm_http_request *)),
+    read_round round = {.requests = calloc(count, sizeof(void *)),
                         .replies = calloc(count, sizeof *round.replies),
                         .statuses = calloc(count, sizeof *round.statuses),
-                        .reads = calloc(count, sizeof(hdfs_read *))};
+                        .reads = calloc(count, sizeof(void *))};
     sm_http *http = NULL;
     sm_status status = sm_http_mine(&http);
     if (round.requests == NULL || round.replies == NULL || round.statuses == NULL ||
         round.reads == NULL)
         status = sm_fail_memory(count * sizeof *round.replies);
-    if (status == SM_OK)
+    else if (status == SM_OK)
         while (take_steps(http, &round, reads, count)) continue;
     for (size_t i = 0; i < count; i++) free(reads[i].location);
     free(round.requests);
@@ -249,12 +249,15 @@ sm_status sm_hdfs_read_range(sm_buf *buf, const char *url, uint64_t offset, uint
 void sm_hdfs_fetch_many(sm_fetch *fetches, size_t count)
 {
     hdfs_read *reads = calloc(count, sizeof *reads);
-    sm_status status = reads == NULL ? sm_fail_memory(count * sizeof *reads) : SM_OK;
-    for (size_t i = 0; i < count && status == SM_OK; i++) {
+    sm_status status;
+    for (size_t i = 0; i < count && reads != NULL; i++) {
         fetches[i].info.tag[0] = '\0';
         begin_read(&reads[i], &fetches[i], 0, UINT64_MAX);
     }
-    if (status == SM_OK) status = perform_reads(reads, count);
+    if (reads == NULL)
+        status = sm_fail_memory(count * sizeof *reads);
+    else
+        status = perform_reads(reads, count);
     for (size_t i = 0; i < count && status != SM_OK; i++) {
         fetches[i].status = status;
         snprintf(fetches[i].error, sizeof fetches[i].error, "%s", sm_last_error());
