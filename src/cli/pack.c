@@ -171,6 +171,7 @@ static const option_row rows[] = {
      .min = (uint64_t)32 << 20,
      .max = UINT64_MAX,
      .help = "for files in flight and decoders, such as 512M (half of what there is)"},
+    BILLING_PROJECT_ROW,
     CUSTOM(
         "log-format", offsetof(pack_call, log_format), "text|json", read_log_format,
         "json: progress and errors as JSON lines on stderr, the summary as one object on stdout"),

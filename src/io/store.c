@@ -54,6 +54,15 @@ bool sm_io_is_remote(const char *path)
     return sm_store_of(&store, &path) != SM_OK || store != &sm_store_file;
 }
 
+sm_status sm_io_may_write(const char *path)
+{
+    const sm_store *store;
+    const char *place = path;
+    sm_status status = sm_store_of(&store, &place);
+    if (status != SM_OK || store->sink_open != NULL) return status;
+    return sm_store_cannot(path, "written");
+}
+
 char *sm_io_trimmed(const char *path)
 {
     const size_t scheme = scheme_len(path), least = scheme == 0 ? 1 : scheme + 3;
@@ -191,9 +200,9 @@ sm_status sm_io_rename(const char *from, const char *to)
 sm_status sm_io_make_folder(const char *path)
 {
     const sm_store *store;
-    sm_status status = sm_store_of(&store, &path);
+    sm_status status = sm_io_may_write(path);
+    if (status == SM_OK) status = sm_store_of(&store, &path);
     if (status != SM_OK) return status;
-    if (store->sink_open == NULL) return sm_store_cannot(path, "written");
     return store->make_folder == NULL ? SM_OK : store->make_folder(path);
 }
 

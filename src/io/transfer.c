@@ -401,7 +401,6 @@ static sm_status find_stores(copying *c)
     sm_status status = sm_store_of(&from, &src);
     if (status == SM_OK) status = sm_store_of(&to, &dst);
     if (status != SM_OK) return status;
-    if (to->sink_open == NULL) return sm_store_cannot(c->dst, "written");
     c->store = from;
     c->is_server_side = from == to && from->copy != NULL;
     return SM_OK;
@@ -416,7 +415,8 @@ SM_API sm_status sm_copy_files(sm_copy_summary *summary, const char *src, const 
                                const sm_copy_options *options)
 {
     sm_file_info info;
-    sm_status status = sm_io_stat(&info, src);
+    sm_status status = sm_io_may_write(dst);
+    if (status == SM_OK) status = sm_io_stat(&info, src);
     if (status != SM_OK) return status;
     if (info.kind == SM_FILE_FOLDER && !options->recursive)
         return sm_fail(SM_ERR_USAGE, "'%s' is a folder: copy what is in it with -r", src);
