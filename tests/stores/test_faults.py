@@ -1,13 +1,12 @@
 """What networks do: every object is right, or the program says that it is not."""
 
-import os
 import random
 import subprocess
 
 import pytest
 from conftest import FATAL, HANG, OK, run, start, tree
 
-from .conftest import CROWD, get_many, put_many
+from .conftest import CROWD, get_many, peak, put_many
 from .fault_proxy import FAULTS, FaultProxy
 from .servers import noise
 
@@ -52,15 +51,6 @@ def test_many_objects_go_up_whole(store, mill, at, tmp_path):
              more=QUICK)
     assert len(proxy.hits) > 3, proxy.hits
     assert get_many(store, at) == want
-
-
-def peak(*args, env):
-    """Runs the program; returns the most memory it had, in MiB."""
-    process = start(*args, env=env)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == OK
-    return usage.ru_maxrss / 1024
 
 
 @pytest.fixture
