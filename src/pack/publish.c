@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_LIMIT = 1 << 16, TEXT_LIMIT = 1 << 30 };
+enum { TEXT_LIMIT = 1 << 30 };
 
 typedef enum sm_list { FAILURES, WARNINGS, SKIPPED, LISTS } sm_list;
 enum { FILES_MAX = LISTS + 3 }; /* with labels, features and dataset_info.json */
@@ -148,7 +148,7 @@ static sm_status add_note(publishing *p, const sm_note *note)
 static sm_status open_file(publishing *p, const char *file)
 {
     sm_buf path;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_status status = sm_set_path(&path, p->set, file);
     if (status == SM_OK) status = sm_sink_open(&p->files[p->file_count], (const char *)path.data);
     if (status == SM_OK) p->file_count++;
