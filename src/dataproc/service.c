@@ -123,6 +123,7 @@ sm_status sm_dataproc_ask(json_t **answer, const sm_dataproc *service, const sm_
     sm_http_request_init(&request, call->method);
     sm_http_reply_init(&reply);
     sm_buf_init(&body, BODY_MAX);
+    request.clears = call->clears;
     request.idempotent = true; /* what changes something has a requestId */
     request.authorize = sm_google_authorize;
     request.refused = sm_google_refused;

@@ -19,7 +19,8 @@ enum {
     LIFE_UNKNOWN = 600   /* seconds of a token that does not say */
 };
 
-static const char SCOPE[] = "https://www.googleapis.com/auth/devstorage.read_write";
+static const char STORAGE_SCOPE[] = "https://www.googleapis.com/auth/devstorage.read_write";
+static const char CLOUD_SCOPE[] = "https://www.googleapis.com/auth/cloud-platform";
 static const uint64_t NS_PER_SECOND = 1000000000;
 
 /* All of the process, guarded by the lock, which is held while a token is fetched. */
@@ -28,9 +29,17 @@ static struct {
     bool is_found;
     sm_google_key key;
     char identity[SM_IDENTITY_MAX];
+    const char *scope;
     char *header; /* "Bearer …"; NULL: none yet */
     uint64_t fetched_ns, ends_ns;
-} me = {.identity = "anonymous"};
+} me = {.identity = "anonymous", .scope = STORAGE_SCOPE};
+
+void sm_google_want_cloud_platform(void)
+{
+    pthread_mutex_lock(&lock);
+    me.scope = CLOUD_SCOPE;
+    pthread_mutex_unlock(&lock);
+}
 
 static void wipe_free(sm_buf *buf)
 {
@@ -145,7 +154,7 @@ static sm_status ask_as_service_account(void)
     sm_buf jwt;
     sm_buf_init(&jwt, TOKEN_MAX);
     sm_status status = init_question(&q, "POST", me.key.token_uri, me.identity);
-    if (status == SM_OK) status = sm_google_jwt(&jwt, &me.key, SCOPE, (int64_t)time(NULL));
+    if (status == SM_OK) status = sm_google_jwt(&jwt, &me.key, me.scope, (int64_t)time(NULL));
     if (status == SM_OK)
         status = add_field(&q, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
     if (status == SM_OK) status = add_field(&q, "assertion", (const char *)jwt.data);
@@ -220,7 +229,8 @@ static sm_status impersonate(void)
     struct timespec now;
     sm_status status = init_question(&q, "POST", me.key.impersonation_url, me.identity);
     if (status == SM_OK)
-        status = sm_buf_printf(&q.body, "{\"scope\":[\"%s\"],\"lifetime\":\"3600s\"}", SCOPE);
+        status = sm_buf_printf(&q.body, "{\"scope\":[\"%s\"],\"lifetime\":\"3600s\"}",
+                               me.scope);
     if (status == SM_OK)
         status = sm_http_add_header(&q.request, "Content-Type", "application/json");
     if (status == SM_OK) status = sm_http_add_header(&q.request, "Authorization", me.header);
@@ -252,8 +262,8 @@ static sm_status ask_as_external(void)
     if (status == SM_OK)
         status = add_field(&q, "scope",
                            me.key.impersonation_url == NULL
-                               ? SCOPE
-                               : "https://www.googleapis.com/auth/cloud-platform");
+                               ? me.scope
+                               : CLOUD_SCOPE);
     if (status == SM_OK)
         status =
             add_field(&q, "requested_token_type", "urn:ietf:params:oauth:token-type:access_token");

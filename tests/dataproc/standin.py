@@ -30,6 +30,7 @@ from .spark import SparkCluster, end
 OUTPUT_CHUNK = 64 << 10  # bytes of a job's output in one object
 MACHINE = re.compile(r"(?:.*/)?[a-z]\d\w*-(?:standard|highmem|highcpu)-(\d+)$")
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,49}[a-z0-9])?$")
+EMAIL = "packer@tests.example"
 ENDED = ("DONE", "ERROR", "CANCELLED")
 
 
@@ -107,10 +108,10 @@ class Standin:
 
     project, region = "tests", "europe-west1"
 
-    def __init__(self, folder, store_port, *, tokens=("good-token",), machine_env=None,
-                 cpu_quota=64, fault_rate=0.0, seed=0, start_seconds=0.0):
+    def __init__(self, folder, store_port, *, machine_env=None, cpu_quota=64, fault_rate=0.0, seed=0,
+                 start_seconds=0.0):
         self.folder, self.store = Path(folder), f"http://127.0.0.1:{store_port}"
-        self.tokens, self.cpu_quota = set(tokens), cpu_quota
+        self.token, self.tokens_given, self.cpu_quota = "good-token", 0, cpu_quota
         self.machine_env = machine_env or {"STORAGE_EMULATOR_HOST": self.store}
         self.fault_rate, self.random, self.start_seconds = fault_rate, random.Random(seed), start_seconds
         self.fail_next_cluster = None  # a detail: the next cluster goes to ERROR
@@ -141,6 +142,16 @@ class Standin:
         for cluster in clusters:
             if cluster.spark:
                 cluster.spark.stop()
+
+    def env(self):
+        """How shardmill finds this service, and a token for it, as on a machine of the cloud."""
+        host = self.url.removeprefix("http://")
+        return {"SHARDMILL_DATAPROC_ENDPOINT": self.url, "STORAGE_EMULATOR_HOST": self.store,
+                "GCE_METADATA_HOST": host, "NO_GCE_CHECK": "false"}
+
+    def expire_token(self):
+        """What was given out is not taken any more."""
+        self.token = f"token-{uuid.uuid4()}"
 
     def alive(self):
         """Names of the clusters that cost money now."""
@@ -477,11 +488,30 @@ def _handler(service):
             self.reply(refusal.code, {"error": {"code": refusal.code, "message": str(refusal),
                                                 "status": refusal.status}}, **headers)
 
+        def metadata(self, path):
+            if self.headers.get("Metadata-Flavor") != "Google":
+                self.refuse(Refusal(403, "PERMISSION_DENIED", "Missing Metadata-Flavor:Google header."))
+            elif path.endswith("/token"):
+                service.tokens_given += 1
+                self.reply(200, {"access_token": service.token, "expires_in": 3599,
+                                 "token_type": "Bearer"}, Metadata_Flavor="Google")
+            elif path.endswith("/email"):
+                self.send_response(200)
+                self.send_header("Metadata-Flavor", "Google")
+                self.send_header("Content-Length", str(len(EMAIL)))
+                self.end_headers()
+                self.wfile.write(EMAIL.encode())
+            else:
+                self.refuse(Refusal(404, "NOT_FOUND", "not found"))
+
         def serve(self):
             url = urllib.parse.urlsplit(self.path)
             query = {key: values[0] for key, values in urllib.parse.parse_qs(url.query).items()}
             query.pop("$alt", None)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if url.path.startswith("/computeMetadata/"):
+                self.metadata(url.path)
+                return
             fault = service.next_fault()
             service.calls.append((self.command, url.path, fault))
             if fault == "reset":
@@ -492,7 +522,7 @@ def _handler(service):
                 self.refuse(Refusal(int(fault), status, "The service is busy: try again"),
                             **({"Retry_After": "1"} if fault == "429" else {}))
                 return
-            if self.headers.get("Authorization", "").removeprefix("Bearer ") not in service.tokens:
+            if self.headers.get("Authorization") != f"Bearer {service.token}":
                 self.refuse(Refusal(401, "UNAUTHENTICATED", "Request had invalid authentication "
                                     "credentials. Expected OAuth 2 access token"))
                 return
