@@ -46,9 +46,9 @@ def free_port():
 
 class SparkCluster:
     """A master and workers; each worker has the cores that its machine type has. env is what the
-    machines of the cluster have in their environment."""
+    machines of the cluster have in their environment; unwanted() ends the wait for them."""
 
-    def __init__(self, folder, workers, cores, env):
+    def __init__(self, folder, workers, cores, env, unwanted=lambda: False):
         self.folder, self.home = Path(folder), spark_home()
         self.folder.mkdir(parents=True)
         self.port, self.page = free_port(), free_port()
@@ -63,7 +63,7 @@ class SparkCluster:
             self._start(f"worker-{number}", "Worker", "--host", "127.0.0.1", "--cores", str(cores),
                         "--memory", "1g", "--work-dir", str(self.folder / f"work-{number}"),
                         "--webui-port", str(free_port()), self.master)
-        self._wait(workers)
+        self._wait(workers, unwanted)
 
     def _start(self, name, kind, *args):
         with open(self.folder / f"{name}.log", "wb") as log:
@@ -79,10 +79,11 @@ class SparkCluster:
             return sum(worker["state"] == "ALIVE" for worker in state["workers"])
         return 0
 
-    def _wait(self, workers):
+    def _wait(self, workers, unwanted):
         deadline = time.monotonic() + PATIENCE
         while self._alive() < workers:
-            if time.monotonic() > deadline or any(child.poll() is not None for child in self.children):
+            dead = any(child.poll() is not None for child in self.children)
+            if time.monotonic() > deadline or dead or unwanted():
                 self.stop()
                 raise RuntimeError(f"Spark did not come up: see {self.folder}")
             time.sleep(0.2)

@@ -118,7 +118,7 @@ class Standin:
         self.faults = []  # kinds to be served next: "503", "429", "reset", "lost"
         self.clusters, self.jobs, self.operations, self.requests = {}, {}, {}, {}
         self.problems, self.calls, self.created, self.most = [], [], 0, 0
-        self.lock, self.stopped = threading.RLock(), threading.Event()
+        self.lock, self.stopped, self.starting = threading.RLock(), threading.Event(), []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         for work in (self.server.serve_forever, self._reap):
@@ -134,6 +134,8 @@ class Standin:
         self.stopped.set()
         self.server.shutdown()
         self.server.server_close()
+        for thread in self.starting:
+            thread.join()
         with self.lock:
             clusters, jobs = list(self.clusters.values()), list(self.jobs.values())
         for job in jobs:
@@ -220,7 +222,8 @@ class Standin:
             self.created += 1
             self.most = max(self.most, len(self.clusters))
             operation = self._operation("CREATE", made)
-            threading.Thread(target=self._start, args=(made, operation), daemon=True).start()
+            self.starting.append(threading.Thread(target=self._start, args=(made, operation)))
+            self.starting[-1].start()
             return operation
 
     def _start(self, cluster, operation):
@@ -230,7 +233,8 @@ class Standin:
                 detail, self.fail_next_cluster = self.fail_next_cluster, None
                 raise RuntimeError(detail)
             spark = SparkCluster(self.folder / cluster.uuid, max(cluster.workers, 1),
-                                 cluster.worker_cores or cluster.master_cores, self.machine_env)
+                                 cluster.worker_cores or cluster.master_cores, self.machine_env,
+                                 lambda: cluster.gone or self.stopped.is_set())
         except Exception as error:  # pylint: disable=broad-except; whatever it is, the client is told
             with self.lock:
                 cluster.state("ERROR", str(error))

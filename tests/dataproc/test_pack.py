@@ -106,7 +106,7 @@ def test_gc_deletes_what_a_killed_run_left(dataproc, gs, pictures, env, tmp_path
 def test_faults_and_an_expired_token_on_the_way(dataproc, gs, pictures, env, tmp_path):
     dataproc.faults = ["503", "lost", "reset", None, "429", None, None, "lost", None, "503"]
     child = start(dataproc, pictures, gs.url("out/faults"), env)
-    wait_until(lambda: dataproc.alive())
+    wait_until(lambda: dataproc.jobs)
     dataproc.expire_token()
     assert child.wait(240) == 0
     assert dataproc.created == 1 and dataproc.tokens_given >= 2
