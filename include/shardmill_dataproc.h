@@ -20,12 +20,12 @@ typedef struct sm_dataproc_options {
     const char *const *conf; /* Spark's properties, "key=value" each */
     size_t conf_count;
 
-    bool create, keep; /* make the cluster; and leave it there */
+    bool create, keep;                      /* make the cluster; and leave it there */
     const char *machine_type, *master_type; /* "e2-standard-4"; master_type NULL: as the workers */
     uint32_t workers;                       /* 0: a cluster of one machine, else at least 2 */
     const char *disk_type;                  /* "pd-standard", "pd-balanced", "pd-ssd" */
-    uint32_t disk_gb;                       /* of each machine's boot disk; 0: as the service has it */
-    const char *image_version;              /* "2.2" */
+    uint32_t disk_gb;          /* of each machine's boot disk; 0: as the service has it */
+    const char *image_version; /* "2.2" */
     const char *service_account, *subnet;
     const char *const *labels; /* "key=value" each */
     size_t label_count;

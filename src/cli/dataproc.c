@@ -36,7 +36,8 @@ static const option_row rows[] = {
 
 static const char intro[] =
     "gc deletes clusters that runs with --engine dataproc --create left behind because they were\n"
-    "killed. Those that a run on this machine uses are left alone, as are those of other machines.\n"
+    "killed. Those that a run on this machine uses are left alone, as are those of other "
+    "machines.\n"
     "\n"
     "  shardmill dataproc gc\n"
     "  shardmill dataproc gc --project my-project --region europe-west1 --dry-run\n";

@@ -83,12 +83,12 @@ static bool read_dollars(void *target, const char *text, const char **want)
     {                                        \
         .kind = OPTION_HEADING, .help = text \
     }
-#define TEXT(n, m, v, h)                                                                        \
-    {                                                                                           \
+#define TEXT(n, m, v, h)                                                                          \
+    {                                                                                             \
         .name = n, .kind = OPTION_TEXT, .offset = offsetof(engine_call, m), .value = v, .help = h \
     }
-#define ON(n, m, h)                                                                \
-    {                                                                              \
+#define ON(n, m, h)                                                                 \
+    {                                                                               \
         .name = n, .kind = OPTION_ON, .offset = offsetof(engine_call, m), .help = h \
     }
 #define CUSTOM(n, o, v, f, h)                                                           \

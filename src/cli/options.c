@@ -32,8 +32,8 @@ static const option_row *table(const command *cmd, int i)
 enum { TABLES = 2 };
 
 /* Walks both tables of cmd. */
-#define FOR_EACH_ROW(row, cmd)                                                                   \
-    for (int table_ = 0; table_ < TABLES; table_++)                                              \
+#define FOR_EACH_ROW(row, cmd)                      \
+    for (int table_ = 0; table_ < TABLES; table_++) \
         for (const option_row *row = table(cmd, table_); row != NULL && !is_end(row); row++)
 
 static bool takes_value(const option_row *row)
@@ -171,7 +171,8 @@ static void unknown_option(const command *cmd, const char *name)
 {
     const char *nearest = NULL;
     size_t least = strlen(name) / 3 + 2;
-    FOR_EACH_ROW (row, cmd) {
+    FOR_EACH_ROW(row, cmd)
+    {
         size_t far = row->name == NULL ? SIZE_MAX : distance(name, row->name);
         if (far < least) {
             least = far;
@@ -186,24 +187,24 @@ static void unknown_option(const command *cmd, const char *name)
 
 static const option_row *find_long(const command *cmd, const char *name, size_t len)
 {
-    FOR_EACH_ROW (row, cmd)
-        if (row->name != NULL && strlen(row->name) == len && memcmp(row->name, name, len) == 0)
-            return row;
+    FOR_EACH_ROW(row, cmd)
+    if (row->name != NULL && strlen(row->name) == len && memcmp(row->name, name, len) == 0)
+        return row;
     return NULL;
 }
 
 /* Where the row's target lies in the command's struct. */
 static size_t place_of(const command *cmd, const option_row *found)
 {
-    FOR_EACH_ROW (row, cmd)
-        if (row == found) return row->offset + (table_ == 0 ? 0 : cmd->shared_at);
+    FOR_EACH_ROW(row, cmd)
+    if (row == found) return row->offset + (table_ == 0 ? 0 : cmd->shared_at);
     return 0;
 }
 
 static const option_row *find_letter(const command *cmd, char letter)
 {
-    FOR_EACH_ROW (row, cmd)
-        if (row->letter != 0 && row->letter == letter) return row;
+    FOR_EACH_ROW(row, cmd)
+    if (row->letter != 0 && row->letter == letter) return row;
     return NULL;
 }
 
@@ -320,7 +321,8 @@ void print_help(const command *cmd)
 {
     printf("shardmill %s: %s\n\nusage: shardmill %s [options] %s\n\n%s", cmd->name, cmd->summary,
            cmd->name, cmd->arguments, cmd->intro);
-    FOR_EACH_ROW (row, cmd) {
+    FOR_EACH_ROW(row, cmd)
+    {
         if (row->kind == OPTION_HEADING)
             printf("\n%s\n", row->help);
         else

@@ -76,8 +76,8 @@ static sm_status set_duration(json_t *object, const char *key, uint32_t seconds)
 static sm_status describe_config(json_t *config, const sm_dataproc_options *options)
 {
     const char *staging = options->staging + strlen("gs://");
-    const char *master = options->master_type == NULL ? options->machine_type
-                                                      : options->master_type;
+    const char *master =
+        options->master_type == NULL ? options->machine_type : options->master_type;
     json_t *life = child(config, "lifecycleConfig");
     if (life == NULL) return sm_fail_memory(0);
     sm_status status =
@@ -138,13 +138,14 @@ static sm_status look_at_operation(bool *done, const sm_dataproc *service, const
                                    const char *what, const char *subject)
 {
     json_t *answer;
-    sm_status status = sm_dataproc_ask(&answer, service,
-                                       &(sm_dataproc_call){.method = "GET",
-                                                           .path = operation,
-                                                           .named = true,
-                                                           .what = what,
-                                                           .subject = subject,
-                                                           .permission = "dataproc.operations.get"});
+    sm_status status =
+        sm_dataproc_ask(&answer, service,
+                        &(sm_dataproc_call){.method = "GET",
+                                            .path = operation,
+                                            .named = true,
+                                            .what = what,
+                                            .subject = subject,
+                                            .permission = "dataproc.operations.get"});
     if (status != SM_OK) return status;
     const char *error = sm_dataproc_text(answer, "error", "message");
     *done = json_is_true(json_object_get(answer, "done"));
@@ -195,9 +196,9 @@ static sm_status create(sm_cluster *cluster, sm_cluster_tick *tick, void *user)
     }
     const char *operation = sm_dataproc_text(answer, "name", NULL);
     if (status == SM_OK && operation == NULL)
-        status = sm_fail(SM_ERR_FORMAT, "cannot %s '%s': the answer names no operation", what, name);
-    if (status == SM_OK)
-        status = wait_for(cluster->service, operation, what, name, tick, user);
+        status =
+            sm_fail(SM_ERR_FORMAT, "cannot %s '%s': the answer names no operation", what, name);
+    if (status == SM_OK) status = wait_for(cluster->service, operation, what, name, tick, user);
     json_decref(answer);
     json_decref(body);
     return status;
@@ -222,8 +223,9 @@ static sm_status check_running(const sm_cluster *cluster)
     if (status != SM_OK) return status;
     const char *state = sm_dataproc_text(answer, "status", "state");
     if (state == NULL || (strcmp(state, "RUNNING") != 0 && strcmp(state, "UPDATING") != 0))
-        status = sm_fail(SM_ERR_USAGE, "the cluster '%s' is %s: start it, or make one with --create",
-                         cluster->options->cluster, state == NULL ? "in no known state" : state);
+        status =
+            sm_fail(SM_ERR_USAGE, "the cluster '%s' is %s: start it, or make one with --create",
+                    cluster->options->cluster, state == NULL ? "in no known state" : state);
     json_decref(answer);
     return status;
 }
@@ -293,7 +295,8 @@ sm_status sm_cluster_end(sm_cluster *cluster)
         return SM_OK;
     }
     sm_status status = SM_OK;
-    if (!cluster->options->keep) status = sm_cluster_delete(cluster->service, cluster->entry.cluster);
+    if (!cluster->options->keep)
+        status = sm_cluster_delete(cluster->service, cluster->entry.cluster);
     if (status == SM_OK)
         sm_ledger_remove(&cluster->entry);
     else

@@ -31,8 +31,8 @@ typedef struct dataproc_run {
     sm_cluster cluster;
     sm_dataproc_job job;
     sm_price price;
-    uint64_t said_ns;  /* when the last line for people was */
-    const char *doing; /* "creating the cluster" */
+    uint64_t said_ns;              /* when the last line for people was */
+    const char *doing;             /* "creating the cluster" */
     sm_buf driver, program, lines; /* URLs of what is staged */
 } dataproc_run;
 
@@ -114,14 +114,14 @@ static sm_status submit(dataproc_run *run)
     const char *const files[] = {(const char *)run->lines.data, archive ? NULL : program, NULL};
     const char *const args[] = {"--print", "tasks.jsonl",
                                 archive ? "shardmill-worker/bin/shardmill" : "shardmill", NULL};
-    return sm_dataproc_job_submit(&run->job, &(sm_dataproc_job_spec){
-                                                 .cluster = run->cluster.entry.cluster,
-                                                 .main = (const char *)run->driver.data,
-                                                 .files = files,
-                                                 .archive = archive ? archive_url : NULL,
-                                                 .args = args,
-                                                 .conf = o->conf,
-                                                 .conf_count = o->conf_count});
+    return sm_dataproc_job_submit(&run->job,
+                                  &(sm_dataproc_job_spec){.cluster = run->cluster.entry.cluster,
+                                                          .main = (const char *)run->driver.data,
+                                                          .files = files,
+                                                          .archive = archive ? archive_url : NULL,
+                                                          .args = args,
+                                                          .conf = o->conf,
+                                                          .conf_count = o->conf_count});
 }
 
 static sm_status follow(dataproc_run *run)
@@ -148,11 +148,13 @@ static sm_status clear_away(dataproc_run *run, sm_status status)
     if (run->cluster.made && !run->options->keep) say_how_far(run);
     sm_status ended = sm_cluster_end(&run->cluster);
     if (ended == SM_ERR_CANCELLED)
-        say(run, "the cluster's deletion was asked for, and not waited for: 'shardmill dataproc gc' "
-                 "tells whether it is gone");
+        say(run,
+            "the cluster's deletion was asked for, and not waited for: 'shardmill dataproc gc' "
+            "tells whether it is gone");
     else if (ended != SM_OK)
-        cleared = sm_fail_prefix(ended, "the cluster '%s' may still be there ('shardmill dataproc "
-                                        "gc' deletes it)",
+        cleared = sm_fail_prefix(ended,
+                                 "the cluster '%s' may still be there ('shardmill dataproc "
+                                 "gc' deletes it)",
                                  run->cluster.entry.cluster);
     return status == SM_OK ? cleared : sm_fail(status, "%s", line);
 }
@@ -186,8 +188,7 @@ static sm_status run_dataproc(sm_engine *engine, const sm_tasks *tasks)
                                     .entry.lock = -1,
                                     .since_ns = sm_clock_ns()}};
     sm_google_want_cloud_platform();
-    sm_status status =
-        sm_dataproc_init(&run.service, self->options.project, self->options.region);
+    sm_status status = sm_dataproc_init(&run.service, self->options.project, self->options.region);
     if (status == SM_OK) status = sm_dataproc_job_init(&run.job, &run.service);
     if (status == SM_OK) status = clear_away(&run, work(&run));
     sm_dataproc_job_free(&run.job);

@@ -9,7 +9,7 @@
 
 enum {
     LINE_MAX_BYTES = 1 << 20,
-    PIECE_MAX = 64 << 20,   /* of output at one look */
+    PIECE_MAX = 64 << 20, /* of output at one look */
     TAIL_MAX = 1 << 16,
     DETAILS_MAX = 1 << 16
 };
@@ -153,8 +153,9 @@ static sm_status take_lines(sm_dataproc_job *job, const sm_tasks *tasks, bool en
         const char *end = memchr(line, '\n', text->len - at);
         if (end == NULL && !ended) break;
         const size_t len = end == NULL ? text->len - at : (size_t)(end - line);
-        const bool result = (len >= sizeof mark && memcmp(line, mark, sizeof mark - 1) == 0) ||
-                            (len >= sizeof compact && memcmp(line, compact, sizeof compact - 1) == 0);
+        const bool result =
+            (len >= sizeof mark && memcmp(line, mark, sizeof mark - 1) == 0) ||
+            (len >= sizeof compact && memcmp(line, compact, sizeof compact - 1) == 0);
         status = result ? tasks->result(tasks->user, line, len) : keep_line(job, line, len);
         at += end == NULL ? len : len + 1;
     }
@@ -164,7 +165,8 @@ static sm_status take_lines(sm_dataproc_job *job, const sm_tasks *tasks, bool en
     return status;
 }
 
-/* Appends what is new in the piece of output that is read now; *grew tells whether there was any. */
+/* Appends what is new in the piece of output that is read now; *grew tells whether there was any.
+ */
 static sm_status read_piece(sm_dataproc_job *job, uint32_t piece, uint64_t from, bool *there,
                             uint64_t *grew)
 {

@@ -34,7 +34,8 @@ static sm_status entry_path(char path[SM_PATH_LIMIT], const char *project, const
 {
     sm_status status = folder_path(path);
     if (status != SM_OK) return status;
-    if (strpbrk(project, "/") != NULL || strpbrk(region, "/") != NULL || strchr(cluster, '/') != NULL)
+    if (strpbrk(project, "/") != NULL || strpbrk(region, "/") != NULL ||
+        strchr(cluster, '/') != NULL)
         return sm_fail(SM_ERR_USAGE, "'%s' is no cluster's name", cluster);
     const size_t len = strlen(path);
     snprintf(path + len, SM_PATH_LIMIT - len, "/%s.%s.%s.json", region, project, cluster);
@@ -60,8 +61,8 @@ static sm_status write_entry(const sm_ledger_entry *entry, const char *path)
                                entry->project, "region", entry->region);
     sm_status status = object == NULL ? sm_fail_memory(ENTRY_MAX) : SM_OK;
     if (status == SM_OK) status = sm_json_append(&text, object, false);
-    if (status == SM_OK && (write(entry->lock, text.data, text.len) != (ssize_t)text.len ||
-                            fsync(entry->lock) != 0))
+    if (status == SM_OK &&
+        (write(entry->lock, text.data, text.len) != (ssize_t)text.len || fsync(entry->lock) != 0))
         status = sm_fail_errno(errno, "cannot write '%s'", path);
     json_decref(object);
     sm_buf_free(&text);

@@ -13,7 +13,7 @@ extern const unsigned char sm_dataproc_prices[]; /* cmake/embed.cmake makes them
 extern const size_t sm_dataproc_prices_len;
 
 enum { LIST_MAX = 1 << 20, VCPUS_MAX = 1024 };
-static const double HOURS_A_MONTH = 730; /* as the price list counts */
+static const double HOURS_A_MONTH = 730;      /* as the price list counts */
 static const uint32_t DEFAULT_DISK_GB = 1000; /* what Dataproc gives a machine */
 
 static sm_status load(json_t **list, const char *path)
@@ -21,9 +21,9 @@ static sm_status load(json_t **list, const char *path)
     sm_buf text;
     json_error_t error;
     sm_buf_init(&text, LIST_MAX);
-    sm_status status =
-        path == NULL ? sm_buf_append(&text, sm_dataproc_prices, sm_dataproc_prices_len)
-                     : sm_io_read_file(&text, path, NULL);
+    sm_status status = path == NULL
+                           ? sm_buf_append(&text, sm_dataproc_prices, sm_dataproc_prices_len)
+                           : sm_io_read_file(&text, path, NULL);
     if (status == SM_OK) {
         *list = json_loadb((const char *)text.data, text.len, 0, &error);
         if (!json_is_object(*list))
@@ -46,7 +46,8 @@ static double machine_hour(const json_t *list, const char *type)
     char family[32], kind[32];
     unsigned vcpus;
     int end = 0;
-    if (type == NULL || sscanf(type, "%31[a-z0-9]-%31[a-z]-%4u%n", family, kind, &vcpus, &end) != 3 ||
+    if (type == NULL ||
+        sscanf(type, "%31[a-z0-9]-%31[a-z]-%4u%n", family, kind, &vcpus, &end) != 3 ||
         type[end] != '\0' || vcpus == 0 || vcpus > VCPUS_MAX)
         return NAN;
     const json_t *found = json_object_get(json_object_get(list, "machines"), family);

@@ -34,14 +34,15 @@ typedef struct sm_dataproc_call {
     const char *request_id; /* NULL: none, or in body */
     const char *filter, *page_token; /* of a list; NULL: none */
     const json_t *body;              /* NULL: none */
-    bool clears; /* goes out also when all waiting is to end, as every DELETE does */
+    bool clears;            /* goes out also when all waiting is to end, as every DELETE does */
     const char *what;       /* "create the cluster": what messages say was tried */
     const char *subject;    /* its name */
     const char *permission; /* "dataproc.clusters.create" */
 } sm_dataproc_call;
 
-/* SM_OK for a 2xx; *answer (may be NULL) is the caller's. SM_ERR_NOT_FOUND, SM_ERR_CONFLICT (there already), SM_ERR_ACCESS, SM_ERR_USAGE (what
- * the service will never take: quota, a bad type), SM_ERR_IO. */
+/* SM_OK for a 2xx; *answer (may be NULL) is the caller's. SM_ERR_NOT_FOUND, SM_ERR_CONFLICT (there
+ * already), SM_ERR_ACCESS, SM_ERR_USAGE (what the service will never take: quota, a bad type),
+ * SM_ERR_IO. */
 sm_status sm_dataproc_ask(json_t **answer, const sm_dataproc *service,
                           const sm_dataproc_call *call);
 

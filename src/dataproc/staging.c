@@ -34,7 +34,8 @@ sm_status sm_stage_bytes(sm_buf *url, const char *staging, const char *name, con
     sm_buf_init(url, SM_PATH_LIMIT);
     sm_status status = fingerprint(hex, data, len);
     if (status == SM_OK)
-        status = sm_buf_printf(url, "%.*s/shardmill/%s/%s", trimmed_len(staging), staging, hex, name);
+        status =
+            sm_buf_printf(url, "%.*s/shardmill/%s/%s", trimmed_len(staging), staging, hex, name);
     if (status != SM_OK) return status;
     sm_file_info there;
     status = sm_io_stat(&there, (const char *)url->data);

@@ -24,7 +24,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-
 enum {
     WORDS_MAX = 1024,
     TURN_US = 50000,

@@ -229,8 +229,7 @@ static sm_status impersonate(void)
     struct timespec now;
     sm_status status = init_question(&q, "POST", me.key.impersonation_url, me.identity);
     if (status == SM_OK)
-        status = sm_buf_printf(&q.body, "{\"scope\":[\"%s\"],\"lifetime\":\"3600s\"}",
-                               me.scope);
+        status = sm_buf_printf(&q.body, "{\"scope\":[\"%s\"],\"lifetime\":\"3600s\"}", me.scope);
     if (status == SM_OK)
         status = sm_http_add_header(&q.request, "Content-Type", "application/json");
     if (status == SM_OK) status = sm_http_add_header(&q.request, "Authorization", me.header);
@@ -260,10 +259,7 @@ static sm_status ask_as_external(void)
     if (status == SM_OK) status = add_field(&q, "audience", me.key.audience);
     /* To act as a service account wants a wider scope than storage. */
     if (status == SM_OK)
-        status = add_field(&q, "scope",
-                           me.key.impersonation_url == NULL
-                               ? me.scope
-                               : CLOUD_SCOPE);
+        status = add_field(&q, "scope", me.key.impersonation_url == NULL ? me.scope : CLOUD_SCOPE);
     if (status == SM_OK)
         status =
             add_field(&q, "requested_token_type", "urn:ietf:params:oauth:token-type:access_token");
