@@ -1,0 +1,2 @@
+#include "choose/chooser.h"
+const method sm_method_ernest = {.name = "ernest"};
