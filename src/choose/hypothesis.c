@@ -5,8 +5,10 @@
 #include <math.h>
 
 /* Spread of ln I/O speed and of ln processor speed between families. */
-#define FAMILY_IO  0.45f
-#define FAMILY_CPU 0.06f
+#include "choose/tuning.h"
+static float FIO_, FCPU_;
+#define FAMILY_IO FIO_
+#define FAMILY_CPU FCPU_
 
 void sm_hypothesis_draw(float *z, const sm_features *f, sm_rng *rng)
 {
@@ -66,6 +68,7 @@ static shape shape_of(const float *z)
 
 void sm_hypothesis_shape(float *restrict log_target, const float *z, const sm_features *f)
 {
+    if (FIO_ == 0) { FIO_ = (float)TUNE(FIO, .45); FCPU_ = (float)TUNE(FCPU, .06); }
     const shape s = shape_of(z);
     const float *family = z + SM_LATENTS;
     float io_of[SM_CHOOSE_MAX_FAMILIES], cpu_of[SM_CHOOSE_MAX_FAMILIES];

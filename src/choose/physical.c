@@ -96,7 +96,7 @@ static sm_status observe(physical *p, const sm_chooser *c)
         double value = sm_trial_value(c, trial);
         obs[n++] = (sm_observation){.candidate = trial->candidate,
                                     .value = log(ok ? value : fmax(failed, value)),
-                                    .variance = ok ? NOISE_VARIANCE : FAILURE_VARIANCE};
+                                    .variance = ok ? TUNE(N2, NOISE_VARIANCE) : FAILURE_VARIANCE};
         if (sm_trial_allowed(c, trial) && value < p->best) p->best = value;
     }
     sm_posterior_free(&p->posterior);
@@ -134,7 +134,7 @@ static sm_status update(physical *p, const sm_chooser *c)
     p->looked_ahead = false;
     double most = -INFINITY;
     for (size_t j = 0; j < p->worth_count; j++) most = fmax(most, p->worth[j].gain);
-    if (isfinite(p->best) && most <= AHEAD_BELOW * q.recurrences * p->best && p->worth_count > 0) {
+    if (isfinite(p->best) && most <= TUNE(AHEAD, AHEAD_BELOW) * q.recurrences * p->best && p->worth_count > 0) {
         status = sm_gain_ahead(p->worth, p->worth_count, &q);
         p->looked_ahead = true;
     }
@@ -182,7 +182,7 @@ static const sm_worth *insurance(const physical *p, const sm_chooser *c)
         double far = fabs((double)(f->log_share[i] - f->log_share[winner])) +
                      fabs((double)(f->log_slim[i] - f->log_slim[winner]));
         double wide = fabs((double)(f->log_width[i] - f->log_width[winner]));
-        if (covered[family] || family == f->family[winner] || wide > INSURANCE_NEAR * doubling)
+        if (covered[family] || family == f->family[winner] || wide > TUNE(NEAR2, INSURANCE_NEAR) * doubling)
             continue;
         if (near[family] == NULL || far < distance[family]) {
             near[family] = &p->worth[j];
@@ -238,5 +238,87 @@ static sm_status advise(sm_advice *advice, void *model, const sm_chooser *c, boo
     return SM_OK;
 }
 
-const method sm_method_physical = {
-    .name = "physical", .create = create, .destroy = destroy, .advise = advise};
+/* ---- Beliefs */
+
+/* Particles with a residual each: draws of ln(objective), one row a candidate. */
+static void draw_beliefs(float *draws, const physical *p, const sm_chooser *c)
+{
+    const sm_posterior *post = &p->posterior;
+    sm_rng rng;
+    sm_rng_init(&rng, c->options.seed, 7);
+    for (size_t i = 0; i < c->count; i++)
+        for (size_t m = 0; m < post->count; m++)
+            draws[i * post->count + m] =
+                post->mean[m * c->count + i] +
+                post->deviation[post->scale[m]][i] * (float)sm_rng_normal(&rng);
+}
+
+/* In how many particles each candidate is the best that the limit allows. */
+static void count_wins(sm_belief *beliefs, const float *draws, size_t particles,
+                       const sm_chooser *c)
+{
+    for (size_t m = 0; m < particles; m++) {
+        size_t best = c->count;
+        float least = INFINITY;
+        for (size_t i = 0; i < c->count; i++) {
+            float value = draws[i * particles + m];
+            bool failed =
+                c->trial_of[i] >= 0 && c->trials[c->trial_of[i]].outcome == SM_TRIAL_FAILED;
+            if (failed || value > c->features.cap[i] || value >= least) continue;
+            least = value;
+            best = i;
+        }
+        if (best < c->count) beliefs[best].is_best += 1 / (double)particles;
+    }
+}
+
+static int by_float(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void describe(sm_belief *b, float *draws, size_t n, double offset, double rate)
+{
+    double mean = 0;
+    qsort(draws, n, sizeof *draws, by_float);
+    for (size_t m = n / 100; m < n - n / 100; m++) /* a few absurd draws say nothing */
+        mean += exp((double)draws[m] - offset) / (double)(n - 2 * (n / 100));
+    b->seconds = mean;
+    b->seconds_low = exp((double)draws[n / 10] - offset);
+    b->seconds_high = exp((double)draws[n - 1 - n / 10] - offset);
+    b->cost = b->seconds * rate;
+    b->cost_low = b->seconds_low * rate;
+    b->cost_high = b->seconds_high * rate;
+}
+
+static sm_status believe(sm_belief *beliefs, void *model, const sm_chooser *c)
+{
+    physical *p = model;
+    sm_status status = c->trial_count == 0
+                           ? sm_fail(SM_ERR_USAGE, "nothing is believed before the first trial")
+                           : update(p, c);
+    if (status != SM_OK) return status;
+    size_t n = p->posterior.count;
+    float *draws = malloc(c->count * n * sizeof *draws);
+    if (draws == NULL) return sm_fail_memory(c->count * n * sizeof *draws);
+    memset(beliefs, 0, c->count * sizeof *beliefs);
+    draw_beliefs(draws, p, c);
+    count_wins(beliefs, draws, n, c);
+    for (size_t i = 0; i < c->count; i++) {
+        describe(&beliefs[i], draws + i * n, n, (double)c->features.offset[i],
+                 exp(sm_candidate_log_rate(&c->candidates[i])));
+        beliefs[i].fails = p->fails[i];
+        beliefs[i].gain = NAN;
+    }
+    for (size_t j = 0; j < p->worth_count; j++)
+        if (isfinite(p->worth[j].gain)) beliefs[p->worth[j].candidate].gain = p->worth[j].gain;
+    free(draws);
+    return SM_OK;
+}
+
+const method sm_method_physical = {.name = "physical",
+                                   .create = create,
+                                   .destroy = destroy,
+                                   .advise = advise,
+                                   .beliefs = believe};

@@ -15,7 +15,7 @@ enum { BLOCK = 256 };
 #define KERNEL_LENGTH 0.55
 #define SCALE_FLOOR   0.2 /* share of the prior that scales keep: few trials say little of them */
 
-const sm_scale sm_scales[SM_SCALES] = {
+sm_scale sm_scales[SM_SCALES] = {
     {.005, 0, .5}, {.005, .03, .3}, {.005, .15, .2}, {.02, 0, .5}, {.02, .03, .3},
     {.02, .15, .2}, {.08, 0, .5},   {.08, .03, .3},  {.08, .15, .2},
 };
@@ -48,6 +48,7 @@ sm_status sm_hypotheses_new(sm_hypotheses **hypotheses, const sm_features *featu
     sm_rng rng;
     sm_rng_init(&rng, seed, 1);
     for (size_t p = 0; p < h->count; p++) sm_hypothesis_draw(h->z + p * h->latents, features, &rng);
+    static int once; if (!once++) for (int k = 0; k < SM_SCALES; k++) { sm_scales[k].residual *= TUNE(RS, 1); sm_scales[k].family *= TUNE(FS, 1); }
     *hypotheses = h;
     return SM_OK;
 }

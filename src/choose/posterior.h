@@ -14,7 +14,7 @@ typedef struct sm_scale {
 } sm_scale;
 
 enum { SM_SCALES = 9, SM_PARTICLES = 800 };
-extern const sm_scale sm_scales[SM_SCALES];
+extern sm_scale sm_scales[SM_SCALES];
 
 /* What a trial says of ln(objective). */
 typedef struct sm_observation {
