@@ -64,12 +64,12 @@ typedef enum sm_choose_objective {
 typedef struct sm_choose_options {
     sm_choose_method method;
     sm_choose_objective objective;
-    double limit;       /* the deadline in seconds, or the budget of a run in money; 0: none */
-    double recurrences; /* how often the job will run on what is chosen; default 80 */
-    uint64_t seed;      /* the same seed and trials, the same search */
-    uint32_t max_trials;   /* stop after so many; 0: when it no longer pays */
-    double ei_stop;        /* cherrypick: stop when EI is below this share of the best; 0.1 */
-    uint32_t min_trials;   /* cherrypick: but not before so many; 6 */
+    double limit;        /* the deadline in seconds, or the budget of a run in money; 0: none */
+    double recurrences;  /* how often the job will run on what is chosen; default 80 */
+    uint64_t seed;       /* the same seed and trials, the same search */
+    uint32_t max_trials; /* stop after so many; 0: when it no longer pays */
+    double ei_stop;      /* cherrypick: stop when EI is below this share of the best; 0.1 */
+    uint32_t min_trials; /* cherrypick: but not before so many; 6 */
 } sm_choose_options;
 
 SM_API void sm_choose_options_init(sm_choose_options *options);
@@ -147,11 +147,11 @@ SM_API sm_status sm_chooser_advise(sm_advice *advice, sm_chooser *chooser, bool 
 
 /* What is believed of a candidate. Intervals hold with 80%. */
 typedef struct sm_belief {
-    double cost, cost_low, cost_high;          /* money: mean, 10th and 90th percentile */
+    double cost, cost_low, cost_high; /* money: mean, 10th and 90th percentile */
     double seconds, seconds_low, seconds_high;
-    double fails;                              /* probability that a run there fails */
-    double is_best;                            /* probability that none is better */
-    double gain; /* of trying it next, as in sm_advice; NAN when tried or not known */
+    double fails;   /* probability that a run there fails */
+    double is_best; /* probability that none is better */
+    double gain;    /* of trying it next, as in sm_advice; NAN when tried or not known */
 } sm_belief;
 
 /* One belief a candidate, in their order. SM_ERR_USAGE for methods without beliefs. */

@@ -31,10 +31,11 @@ static void destroy(void *model)
     free(p);
 }
 
-/* Core speed, cores, memory a core, nodes, fast local disks; those that differ, scaled to [0, 1]. */
+/* Core speed, cores, memory a core, nodes, fast local disks; those that differ, scaled to [0, 1].
+ */
 static void fill_features(cherrypick *p, const sm_chooser *c)
 {
-    double low[SM_GP_DIMENSIONS], high[SM_GP_DIMENSIONS];
+    double low[SM_GP_DIMENSIONS] = {0}, high[SM_GP_DIMENSIONS] = {0};
     size_t kept = 0;
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < c->count; i++) {
@@ -76,8 +77,7 @@ static void pick_initial(cherrypick *p, const sm_chooser *c)
         uint32_t nearest = 0;
         for (size_t i = 0; i < c->count; i++) {
             double square = 0;
-            for (size_t k = 0; k < p->d; k++)
-                square += pow(p->x[i * p->d + k] - point[k], 2);
+            for (size_t k = 0; k < p->d; k++) square += pow(p->x[i * p->d + k] - point[k], 2);
             for (size_t j = 0; j < p->initial_count; j++)
                 if (p->initial[j] == i) square = INFINITY;
             if (square < least) {

@@ -88,8 +88,7 @@ void sm_chooser_free(sm_chooser *c)
 
 sm_status sm_chooser_learn(sm_chooser *c, const sm_past_trial *trials, size_t count)
 {
-    if (c->trial_count > 0)
-        return sm_fail(SM_ERR_USAGE, "history comes before the first trial");
+    if (c->trial_count > 0) return sm_fail(SM_ERR_USAGE, "history comes before the first trial");
     for (size_t i = 0; i < count; i++) {
         sm_status status = sm_candidate_check(&trials[i].where, i);
         if (status != SM_OK) return sm_fail_prefix(status, "history");

@@ -46,9 +46,9 @@ static uint32_t by_rank(const ernest *e, const sm_chooser *c, uint32_t type, siz
         size_t smaller = 0;
         if (e->type[i] != type) continue;
         for (size_t j = 0; j < c->count; j++)
-            smaller += e->type[j] == type && (c->candidates[j].nodes < c->candidates[i].nodes ||
-                                              (c->candidates[j].nodes == c->candidates[i].nodes &&
-                                               j < i));
+            smaller +=
+                e->type[j] == type && (c->candidates[j].nodes < c->candidates[i].nodes ||
+                                       (c->candidates[j].nodes == c->candidates[i].nodes && j < i));
         if (smaller == rank) return (uint32_t)i;
     }
     return 0;

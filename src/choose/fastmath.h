@@ -30,8 +30,9 @@ static inline float sm_expf(float x)
     const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number */
     float k = (x * 1.44269504f + magic) - magic;
     float r = (x - k * 0.693359375f) + k * 2.12194440e-4f;
-    float p = 1.0f + r * (1.0f + r * (0.5f + r * (0.166666667f + r * (0.0416666667f +
-              r * (8.3333333e-3f + r * 1.3888889e-3f)))));
+    float p = 1.0f + r * (1.0f + r * (0.5f + r * (0.166666667f +
+                                                  r * (0.0416666667f +
+                                                       r * (8.3333333e-3f + r * 1.3888889e-3f)))));
     return p * sm_float_of_bits(((int32_t)k + 127) * (1 << 23));
 }
 
@@ -52,8 +53,9 @@ static inline float sm_normal_cdf(float z)
     float a = (z < 0 ? -z : z) * 0.707106781f;
     a = a > 9.0f ? 9.0f : a;
     float t = 1.0f / (1.0f + 0.3275911f * a);
-    float p = t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f +
-              t * 1.061405429f))));
+    float p =
+        t * (0.254829592f +
+             t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f + t * 1.061405429f))));
     float tail = 0.5f * p * sm_expf(-a * a);
     return z < 0 ? tail : 1.0f - tail;
 }

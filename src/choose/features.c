@@ -36,8 +36,10 @@ sm_status sm_candidate_check(const sm_candidate *c, size_t index)
         const char *what;
         double value, low, high;
     } ranges[] = {
-        {"nodes", c->nodes, 1, 1e6},          {"vcpus", c->vcpus, 1.0 / 64, 1e5},
-        {"memory_gb", c->memory_gb, 1e-3, 1e6}, {"price", c->price, 1e-9, 1e9},
+        {"nodes", c->nodes, 1, 1e6},
+        {"vcpus", c->vcpus, 1.0 / 64, 1e5},
+        {"memory_gb", c->memory_gb, 1e-3, 1e6},
+        {"price", c->price, 1e-9, 1e9},
     };
     if (memchr(c->family, '\0', sizeof c->family) == NULL ||
         memchr(c->instance, '\0', sizeof c->instance) == NULL)
@@ -83,16 +85,17 @@ static void set_objective(sm_features *f, size_t i, const sm_candidate *c,
     double rate = sm_candidate_log_rate(c);
     bool money = options->objective == SM_CHOOSE_COST;
     f->offset[i] = money ? (float)rate : 0;
-    f->cap[i] = options->limit > 0 ? (float)(log(options->limit) + (money ? rate : -rate)) : INFINITY;
+    f->cap[i] =
+        options->limit > 0 ? (float)(log(options->limit) + (money ? rate : -rate)) : INFINITY;
 }
 
 enum { ARRAYS = 12 };
 
 static void list_arrays(float **arrays[ARRAYS], sm_features *f)
 {
-    float **all[ARRAYS] = {&f->nodes,      &f->memory,    &f->log_width, &f->log_share,
-                           &f->log_slim,   &f->log2_nodes, &f->log_speed, &f->offset,
-                           &f->cap,        &f->place[0],  &f->place[1],  &f->place[2]};
+    float **all[ARRAYS] = {&f->nodes,    &f->memory,     &f->log_width, &f->log_share,
+                           &f->log_slim, &f->log2_nodes, &f->log_speed, &f->offset,
+                           &f->cap,      &f->place[0],   &f->place[1],  &f->place[2]};
     memcpy(arrays, all, sizeof all);
 }
 

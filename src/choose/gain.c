@@ -51,10 +51,10 @@ void sm_gain_now(sm_worth *worth, size_t count, const sm_gain_question *q)
 enum { PATHS = 256, OUTCOMES = 12, FIRST = 24, SECOND = 48 };
 
 typedef struct paths {
-    size_t width;                 /* candidates of the second trial */
+    size_t width; /* candidates of the second trial */
     uint32_t particle[PATHS];
-    float value[PATHS][SECOND];   /* objective if chosen: INFINITY-like where not allowed */
-    float cost[PATHS][SECOND];    /* what the trial takes */
+    float value[PATHS][SECOND]; /* objective if chosen: INFINITY-like where not allowed */
+    float cost[PATHS][SECOND];  /* what the trial takes */
 } paths;
 
 static int by_gain(const void *a, const void *b)

@@ -42,7 +42,8 @@ static bool factor(sm_gp *gp, const double *theta)
     return true;
 }
 
-/* -ln posterior of theta, and its gradient (Rasmussen and Williams, 2006, equations 5.8 and 5.9). */
+/* -ln posterior of theta, and its gradient (Rasmussen and Williams, 2006, equations 5.8 and 5.9).
+ */
 static double objective(double *gradient, sm_gp *gp, const double *theta, double *inverse)
 {
     size_t n = gp->n, d = gp->d;

@@ -8,10 +8,10 @@ enum { SM_GP_DIMENSIONS = 5, SM_GP_PARAMETERS = SM_GP_DIMENSIONS + 2 };
 
 typedef struct sm_gp {
     size_t n, d;
-    const double *x;                    /* [n][d], borrowed */
-    double mean, deviation;             /* of the values, which are standardised by them */
-    double theta[SM_GP_PARAMETERS];     /* ln of d lengths, of signal, of noise deviations */
-    double *l, *alpha, *y;              /* Cholesky factor, K^-1 y, standardised values */
+    const double *x;                /* [n][d], borrowed */
+    double mean, deviation;         /* of the values, which are standardised by them */
+    double theta[SM_GP_PARAMETERS]; /* ln of d lengths, of signal, of noise deviations */
+    double *l, *alpha, *y;          /* Cholesky factor, K^-1 y, standardised values */
 } sm_gp;
 
 /* Fits to n > 1 values at x by the maximum a posteriori: weak log-normal priors about length 0.7,

@@ -5,10 +5,8 @@
 #include <math.h>
 
 /* Spread of ln I/O speed and of ln processor speed between families. */
-#include "choose/tuning.h"
-static float FIO_, FCPU_;
-#define FAMILY_IO FIO_
-#define FAMILY_CPU FCPU_
+#define FAMILY_IO  0.45f
+#define FAMILY_CPU 0.06f
 
 void sm_hypothesis_draw(float *z, const sm_features *f, sm_rng *rng)
 {
@@ -16,11 +14,11 @@ void sm_hypothesis_draw(float *z, const sm_features *f, sm_rng *rng)
 }
 
 typedef struct shape {
-    float alpha, kappa;             /* how work spreads over cores; how it follows their clock */
-    float serial, io, node, tree;   /* weights of the terms beside the parallel one */
-    float omega, phi;               /* I/O by vCPUs of a node; share of the serial part that is I/O */
-    float work, spill, beta;        /* GB the job wants; what missing them costs, and how steeply */
-    float reserve, psi;             /* GB a node keeps for itself; share of the cost on the CPU */
+    float alpha, kappa;           /* how work spreads over cores; how it follows their clock */
+    float serial, io, node, tree; /* weights of the terms beside the parallel one */
+    float omega, phi;             /* I/O by vCPUs of a node; share of the serial part that is I/O */
+    float work, spill, beta;      /* GB the job wants; what missing them costs, and how steeply */
+    float reserve, psi;           /* GB a node keeps for itself; share of the cost on the CPU */
 } shape;
 
 static float uniform(float z, float low, float high)
@@ -68,7 +66,6 @@ static shape shape_of(const float *z)
 
 void sm_hypothesis_shape(float *restrict log_target, const float *z, const sm_features *f)
 {
-    if (FIO_ == 0) { FIO_ = (float)TUNE(FIO, .45); FCPU_ = (float)TUNE(FCPU, .06); }
     const shape s = shape_of(z);
     const float *family = z + SM_LATENTS;
     float io_of[SM_CHOOSE_MAX_FAMILIES], cpu_of[SM_CHOOSE_MAX_FAMILIES];
@@ -94,9 +91,9 @@ void sm_hypothesis_shape(float *restrict log_target, const float *z, const sm_fe
             float lack = 1 - n * usable * inverse_work;
             float cost = s.spill * sm_expf(s.beta * sm_logf(lack > 1e-9f ? lack : 1e-9f));
             float pi = lack > 0 ? cost : 0;
-            float t = cpu * (s.serial * (1 - s.phi + s.phi * z_io) +
-                             sm_expf(s.alpha * f->log_width[i])) +
-                      nu * s.io + s.node * n * (1 / 32.0f) + s.tree * f->log2_nodes[i];
+            float t =
+                cpu * (s.serial * (1 - s.phi + s.phi * z_io) + sm_expf(s.alpha * f->log_width[i])) +
+                nu * s.io + s.node * n * (1 / 32.0f) + s.tree * f->log2_nodes[i];
             t = t * (1 + s.psi * pi) + nu * (1 - s.psi) * pi;
             log_target[i] = sm_logf(t) + f->offset[i];
         }

@@ -1,7 +1,7 @@
 /*
- * A hypothesis: one way in which a job's time may depend on the cluster. Each is a point of standard
- * normal numbers ("latents"), from which the parameters of the shape follow; so a move that keeps
- * the normal distribution keeps the prior.
+ * A hypothesis: one way in which a job's time may depend on the cluster. Each is a point of
+ * standard normal numbers ("latents"), from which the parameters of the shape follow; so a move
+ * that keeps the normal distribution keeps the prior.
  */
 #ifndef SM_CHOOSE_HYPOTHESIS_H
 #define SM_CHOOSE_HYPOTHESIS_H

@@ -2,8 +2,8 @@
 #include "choose/chooser.h"
 #include "choose/failure.h"
 #include "choose/gain.h"
+#include "choose/history.h"
 #include "choose/rng.h"
-#include "choose/tuning.h"
 #include "core/status.h"
 
 #include <math.h>
@@ -12,10 +12,10 @@
 
 #define NOISE_VARIANCE   0.0016 /* of ln(objective) of a run that succeeded */
 #define FAILURE_VARIANCE 0.5    /* of one that failed: only a hint */
-#define AHEAD_BELOW      0.01   /* look ahead when the gain is below this share of all recurrences */
-#define INSURANCE_RATIO  1.6    /* try a family once where it is believed at most so much dearer */
-#define INSURANCE_NEAR   0.8    /* doublings of the cluster's cores */
-#define FIRST_MOST       5.0f   /* the first run counts nothing as worse than so many times the best */
+#define AHEAD_BELOW      0.01 /* look ahead when the gain is below this share of all recurrences */
+#define FAMILY_DOUBT     0.4  /* deviation of ln(objective): how far an unseen family may be off */
+#define NEAR             1.1  /* doublings of cores: the next size or count is near */
+#define FIRST_MOST       5.0f /* the first run counts nothing as worse than so many times the best */
 
 typedef struct physical {
     sm_hypotheses *hypotheses;
@@ -23,7 +23,7 @@ typedef struct physical {
     sm_posterior posterior; /* after the trials of version */
     sm_worth *worth;        /* of the untried candidates */
     size_t worth_count;
-    double best;            /* INFINITY: none yet */
+    double best; /* INFINITY: none yet */
     bool looked_ahead;
     uint64_t version; /* of the chooser, when posterior and worth were made; 0: never */
 } physical;
@@ -96,7 +96,7 @@ static sm_status observe(physical *p, const sm_chooser *c)
         double value = sm_trial_value(c, trial);
         obs[n++] = (sm_observation){.candidate = trial->candidate,
                                     .value = log(ok ? value : fmax(failed, value)),
-                                    .variance = ok ? TUNE(N2, NOISE_VARIANCE) : FAILURE_VARIANCE};
+                                    .variance = ok ? NOISE_VARIANCE : FAILURE_VARIANCE};
         if (sm_trial_allowed(c, trial) && value < p->best) p->best = value;
     }
     sm_posterior_free(&p->posterior);
@@ -106,8 +106,7 @@ static sm_status observe(physical *p, const sm_chooser *c)
         uint32_t i = c->trials[t].candidate;
         double cap = (double)c->features.cap[i], believed = expected_log(&p->posterior, i);
         if (n == 0) believed = isfinite(cap) ? cap : 0; /* of any size: all is relative to it */
-        obs[n++] = (sm_observation){
-            .candidate = i, .value = believed, .variance = NOISE_VARIANCE};
+        obs[n++] = (sm_observation){.candidate = i, .value = believed, .variance = NOISE_VARIANCE};
         sm_posterior_free(&p->posterior);
         status = sm_posterior_make(&p->posterior, p->hypotheses, obs, n);
         if (believed <= cap) p->best = fmin(p->best, exp(believed));
@@ -128,13 +127,13 @@ static sm_status update(physical *p, const sm_chooser *c)
     sm_gain_question q = {.posterior = &p->posterior,
                           .fails = p->fails,
                           .best = p->best,
-                          .recurrences = TUNE(K, c->options.recurrences),
+                          .recurrences = c->options.recurrences,
                           .seed = c->options.seed};
     sm_gain_now(p->worth, p->worth_count, &q);
     p->looked_ahead = false;
     double most = -INFINITY;
     for (size_t j = 0; j < p->worth_count; j++) most = fmax(most, p->worth[j].gain);
-    if (isfinite(p->best) && most <= TUNE(AHEAD, AHEAD_BELOW) * q.recurrences * p->best && p->worth_count > 0) {
+    if (isfinite(p->best) && most <= AHEAD_BELOW * q.recurrences * p->best && p->worth_count > 0) {
         status = sm_gain_ahead(p->worth, p->worth_count, &q);
         p->looked_ahead = true;
     }
@@ -148,8 +147,8 @@ static sm_status advise_first(sm_advice *advice, physical *p, const sm_chooser *
     if (badness == NULL) return sm_fail_memory(c->count * sizeof *badness);
     sm_status status = sm_hypotheses_badness(badness, p->hypotheses, FIRST_MOST);
     if (status == SM_OK)
-        status = sm_failure_probability(p->fails, c->candidates, c->count, NULL, 0,
-                                        c->options.seed);
+        status =
+            sm_failure_probability(p->fails, c->candidates, c->count, NULL, 0, c->options.seed);
     double least = INFINITY;
     for (size_t i = 0; i < c->count && status == SM_OK; i++)
         if ((double)badness[i] * (1 + p->fails[i]) < least) {
@@ -162,8 +161,23 @@ static sm_status advise_first(sm_advice *advice, physical *p, const sm_chooser *
     return status;
 }
 
-/* The worth of trying a family that has no run near the winner's size: its nearest member, when it
- * is not believed hopelessly dear. NULL when there is none. */
+static double normal_cdf(double z)
+{
+    return 0.5 * erfc(-z / sqrt(2));
+}
+
+/* The net gain of a trial, if its family were off by e^N(0, FAMILY_DOUBT^2) for a reason of which
+ * no hypothesis knows. */
+static double doubtful_gain(double mean, double fails, const physical *p, const sm_chooser *c)
+{
+    double s = FAMILY_DOUBT, z = (log(p->best) - mean) / s;
+    double expected = exp(mean + 0.5 * s * s);
+    double saving = p->best * normal_cdf(z) - expected * normal_cdf(z - s);
+    return c->options.recurrences * saving * (1 - fails) - exp(mean);
+}
+
+/* Insurance against families that surprise: one without a run near the winner's size, its member
+ * nearest to the winner, where doubt alone makes the trial pay. NULL when there is none. */
 static const sm_worth *insurance(const physical *p, const sm_chooser *c)
 {
     uint32_t winner = sm_chooser_best(c);
@@ -174,29 +188,28 @@ static const sm_worth *insurance(const physical *p, const sm_chooser *c)
     bool covered[SM_CHOOSE_MAX_FAMILIES] = {false};
     double doubling = log(2);
     for (size_t i = 0; i < c->count; i++)
-        if (c->trial_of[i] >= 0 && fabs((double)(f->log_width[i] - f->log_width[winner])) <=
-                                       INSURANCE_NEAR * doubling)
+        if (c->trial_of[i] >= 0 &&
+            fabs((double)(f->log_width[i] - f->log_width[winner])) <= NEAR * doubling)
             covered[f->family[i]] = true;
     for (size_t j = 0; j < p->worth_count; j++) {
         uint32_t i = p->worth[j].candidate, family = f->family[i];
         double far = fabs((double)(f->log_share[i] - f->log_share[winner])) +
                      fabs((double)(f->log_slim[i] - f->log_slim[winner]));
         double wide = fabs((double)(f->log_width[i] - f->log_width[winner]));
-        if (covered[family] || family == f->family[winner] || wide > TUNE(NEAR2, INSURANCE_NEAR) * doubling)
-            continue;
+        if (covered[family] || family == f->family[winner] || wide > NEAR * doubling) continue;
         if (near[family] == NULL || far < distance[family]) {
             near[family] = &p->worth[j];
             distance[family] = far;
         }
     }
     const sm_worth *chosen = NULL;
-    double least = TUNE(INS, INSURANCE_RATIO);
+    double most = 0;
     for (size_t k = 0; k < f->families; k++) {
         if (near[k] == NULL) continue;
         uint32_t i = near[k]->candidate;
-        double ratio = exp(expected_log(&p->posterior, i)) / p->best * (1 + p->fails[i]);
-        if (ratio < least) {
-            least = ratio;
+        double gain = doubtful_gain(expected_log(&p->posterior, i), p->fails[i], p, c);
+        if (gain > most) {
+            most = gain;
             chosen = near[k];
         }
     }
@@ -236,6 +249,12 @@ static sm_status advise(sm_advice *advice, void *model, const sm_chooser *c, boo
         advice->reason = SM_WHY_NOT_WORTH;
     }
     return SM_OK;
+}
+
+static sm_status learn(void *model, const sm_chooser *c, const sm_past_trial *past, size_t count)
+{
+    physical *p = model;
+    return sm_hypotheses_learn(p->hypotheses, c->candidates, past, count, &c->options);
 }
 
 /* ---- Beliefs */
@@ -321,4 +340,5 @@ const method sm_method_physical = {.name = "physical",
                                    .create = create,
                                    .destroy = destroy,
                                    .advise = advise,
-                                   .beliefs = believe};
+                                   .beliefs = believe,
+                                   .learn = learn};

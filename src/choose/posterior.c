@@ -2,33 +2,23 @@
 
 #include "choose/fastmath.h"
 #include "choose/linear.h"
-#include "choose/tuning.h"
 #include "core/status.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 256 };
+enum { DRAWS = 6000, BLOCK = 256 };
 
 #define SIZE_VARIANCE 100.0 /* of ln of the job's size: it is not known at all */
 #define KERNEL_LENGTH 0.55
 #define SCALE_FLOOR   0.2 /* share of the prior that scales keep: few trials say little of them */
 
-sm_scale sm_scales[SM_SCALES] = {
-    {.005, 0, .5}, {.005, .03, .3}, {.005, .15, .2}, {.02, 0, .5}, {.02, .03, .3},
-    {.02, .15, .2}, {.08, 0, .5},   {.08, .03, .3},  {.08, .15, .2},
-};
-
-struct sm_hypotheses {
-    const sm_features *features;
-    size_t count, latents;
-    uint64_t seed;
-    float *z;             /* [count][latents] */
-    float *log_prior;     /* [count] */
-    float *shape;         /* [column][count]: ln(objective) at the candidates seen so far */
-    uint32_t *column_at;  /* candidate of each column */
-    size_t columns, column_cap;
+/* Every pair of three deviations of the residual (6%, 13%, 26%) and three of a family's offset (0,
+ * 17%, 39%). */
+const sm_scale sm_scales[SM_SCALES] = {
+    {.004, 0, .5},   {.004, .03, .3}, {.004, .15, .2}, {.017, 0, .5},   {.017, .03, .3},
+    {.017, .15, .2}, {.068, 0, .5},   {.068, .03, .3}, {.068, .15, .2},
 };
 
 sm_status sm_hypotheses_new(sm_hypotheses **hypotheses, const sm_features *features, uint64_t seed)
@@ -37,18 +27,16 @@ sm_status sm_hypotheses_new(sm_hypotheses **hypotheses, const sm_features *featu
     if (h == NULL) return sm_fail_memory(sizeof *h);
     h->features = features;
     h->latents = sm_latent_count(features);
-    h->count = (size_t)TUNE(P, 6000);
+    h->count = DRAWS;
     h->seed = seed;
     h->z = malloc(h->count * h->latents * sizeof *h->z);
-    h->log_prior = calloc(h->count, sizeof *h->log_prior);
-    if (h->z == NULL || h->log_prior == NULL) {
+    if (h->z == NULL) {
         sm_hypotheses_free(h);
-        return sm_fail_memory(h->count * h->latents * sizeof *h->z);
+        return sm_fail_memory(DRAWS * sm_latent_count(features) * sizeof(float));
     }
     sm_rng rng;
     sm_rng_init(&rng, seed, 1);
     for (size_t p = 0; p < h->count; p++) sm_hypothesis_draw(h->z + p * h->latents, features, &rng);
-    static int once; if (!once++) for (int k = 0; k < SM_SCALES; k++) { sm_scales[k].residual *= TUNE(RS, 1); sm_scales[k].family *= TUNE(FS, 1); }
     *hypotheses = h;
     return SM_OK;
 }
@@ -57,7 +45,6 @@ void sm_hypotheses_free(sm_hypotheses *h)
 {
     if (h == NULL) return;
     free(h->z);
-    free(h->log_prior);
     free(h->shape);
     free(h->column_at);
     free(h);
@@ -127,15 +114,14 @@ static double covariance(const sm_features *f, const sm_scale *scale, size_t a, 
            (f->family[a] == f->family[b] ? scale->family : 0);
 }
 
-/* K = G + diag(variance) of the observations under a scale, factored. */
-static sm_status factor_observations(double *l, const sm_features *f, const sm_scale *scale,
-                                     const sm_observation *obs, size_t n)
+sm_status sm_factor_observations(double *l, const sm_features *f, const sm_scale *scale,
+                                 const sm_observation *obs, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j <= i; j++) {
             size_t a = obs[i].candidate, b = obs[j].candidate;
-            l[i * n + j] = covariance(f, scale, a, b, sm_kernel(f, a, b)) +
-                           (i == j ? obs[i].variance : 0);
+            l[i * n + j] =
+                covariance(f, scale, a, b, sm_kernel(f, a, b)) + (i == j ? obs[i].variance : 0);
         }
     return sm_cholesky(l, n) ? SM_OK : sm_fail(SM_ERR_INTERNAL, "a covariance has no factor");
 }
@@ -164,8 +150,7 @@ static void weigh(double *log_weight, const sm_hypotheses *h, const float *const
             }
         }
         for (size_t p = 0; p < width; p++)
-            log_weight[begin + p] =
-                constant - 0.5 * (double)square[p] + (double)h->log_prior[begin + p];
+            log_weight[begin + p] = constant - 0.5 * (double)square[p];
     }
 }
 
@@ -190,9 +175,8 @@ static void normalise(double *weight, size_t count)
         mass[s] = sum[s] * exp(highest[s] - top) * sm_scales[s].prior;
         all += mass[s];
     }
-    double keep = TUNE(EPS, SCALE_FLOOR);
     for (size_t s = 0; s < SM_SCALES; s++) {
-        double share = (1 - keep) * mass[s] / all + keep * sm_scales[s].prior / prior;
+        double share = (1 - SCALE_FLOOR) * mass[s] / all + SCALE_FLOOR * sm_scales[s].prior / prior;
         for (size_t p = 0; p < count; p++) weight[s * count + p] *= share / sum[s];
     }
 }
@@ -207,52 +191,6 @@ static void resample(uint32_t *chosen, size_t wanted, const double *weight, size
         double want = ((double)m + 0.5) / (double)wanted * total;
         while (at + 1 < count && passed + weight[at] < want) passed += weight[at++];
         chosen[m] = (uint32_t)at;
-    }
-}
-
-/* ---- Moves around what survived */
-
-typedef struct walker {
-    const sm_features *seen; /* of the observations */
-    const sm_observation *obs;
-    size_t n, latents;
-    float *shape; /* [n] */
-    double *rest; /* [n] */
-} walker;
-
-/* ln of the likelihood of z under the scale whose factor is l; leaves the shape in w->shape. */
-static double likelihood(walker *w, const float *z, const double *l)
-{
-    double sum = 0;
-    sm_hypothesis_shape(w->shape, z, w->seen);
-    for (size_t i = 0; i < w->n; i++) w->rest[i] = w->obs[i].value - (double)w->shape[i];
-    sm_solve_lower(l, w->n, w->rest);
-    for (size_t i = 0; i < w->n; i++) sum += w->rest[i] * w->rest[i];
-    return -0.5 * sum;
-}
-
-/*
- * Metropolis steps that leave the posterior as it is (preconditioned Crank-Nicolson on some of the
- * latents: Cotter, Roberts, Stuart and White, Statistical Science 28, 2013), so that few survivors
- * of the prior's draws become many.
- */
-static void move(float *z, float *proposal, walker *w, const double *l, sm_rng *rng, int steps)
-{
-    double present = likelihood(w, z, l);
-    for (int step = 0; step < steps; step++) {
-        double keep = sm_rng_uniform(rng), part = 0.1 + 0.6 * sm_rng_uniform(rng);
-        keep = sqrt(1 - pow(keep, 2) * 0.98);
-        double fresh = sqrt(1 - keep * keep);
-        for (size_t i = 0; i < w->latents; i++) {
-            proposal[i] = z[i];
-            if (sm_rng_uniform(rng) < part)
-                proposal[i] = (float)(keep * (double)z[i] + fresh * sm_rng_normal(rng));
-        }
-        double there = likelihood(w, proposal, l);
-        if (log(sm_rng_uniform(rng)) < there - present) {
-            memcpy(z, proposal, w->latents * sizeof *z);
-            present = there;
-        }
     }
 }
 
@@ -282,48 +220,51 @@ static sm_status predict_deviation(sm_posterior *post, size_t s)
     return SM_OK;
 }
 
-/* Mean of ln(objective) everywhere: the shape, plus what kriging makes of the residuals. */
-static void predict_mean(float *mean, const sm_posterior *post, size_t s, const float *z, walker *w)
+/* Mean of ln(objective) everywhere: the shape of z, and what kriging makes of rest = y - S, which
+ * is overwritten. */
+static void predict_mean(float *mean, const sm_posterior *post, size_t s, const float *z,
+                         double *rest)
 {
     const sm_features *f = post->features;
     size_t n = post->observed;
-    likelihood(w, z, post->factor[s]);
-    sm_solve_lower_transposed(post->factor[s], n, w->rest); /* K^-1 (y - S) */
+    sm_solve_lower(post->factor[s], n, rest);
+    sm_solve_lower_transposed(post->factor[s], n, rest); /* K^-1 (y - S) */
     double common = 0;
     float family[SM_CHOOSE_MAX_FAMILIES] = {0};
     for (size_t k = 0; k < n; k++) {
-        common += SIZE_VARIANCE * w->rest[k];
-        family[f->family[post->at[k]]] += (float)(sm_scales[s].family * w->rest[k]);
+        common += SIZE_VARIANCE * rest[k];
+        family[f->family[post->at[k]]] += (float)(sm_scales[s].family * rest[k]);
     }
     sm_hypothesis_shape(mean, z, f);
     for (size_t i = 0; i < f->count; i++) mean[i] += (float)common + family[f->family[i]];
     for (size_t k = 0; k < n; k++) {
         const float *kernel = post->kernel + k * f->count;
-        float factor = (float)(sm_scales[s].residual * w->rest[k]);
+        float factor = (float)(sm_scales[s].residual * rest[k]);
         for (size_t i = 0; i < f->count; i++) mean[i] += factor * kernel[i];
     }
 }
 
-static sm_status predict(sm_posterior *post, const sm_hypotheses *h, const uint32_t *chosen,
-                         walker *w)
+static sm_status predict(sm_posterior *post, const sm_hypotheses *h, const float *const *columns,
+                         const sm_observation *obs, const uint32_t *chosen)
 {
-    sm_status status = SM_OK;
-    float *z = malloc(2 * h->latents * sizeof *z);
-    if (z == NULL) return sm_fail_memory(h->latents * sizeof *z);
-    sm_rng rng;
-    sm_rng_init(&rng, h->seed, 1000 + post->observed);
-    int steps = (int)TUNE(MOVES, 0);
-    for (size_t m = 0; m < post->count && status == SM_OK; m++) {
+    size_t n = post->observed, width = post->features->count;
+    double rest[SM_CHOOSE_MAX_TRIALS];
+    for (size_t m = 0; m < post->count; m++) {
         size_t s = chosen[m] / h->count, p = chosen[m] % h->count;
+        float *mean = post->mean + m * width;
         post->scale[m] = (uint8_t)s;
-        if (post->deviation[s] == NULL) status = predict_deviation(post, s);
-        if (status != SM_OK) break;
-        memcpy(z, h->z + p * h->latents, h->latents * sizeof *z);
-        move(z, z + h->latents, w, post->factor[s], &rng, steps);
-        predict_mean(post->mean + m * post->features->count, post, s, z, w);
+        if (m > 0 && chosen[m] == chosen[m - 1]) { /* drawn again */
+            memcpy(mean, mean - width, width * sizeof *mean);
+            continue;
+        }
+        if (post->deviation[s] == NULL) {
+            sm_status status = predict_deviation(post, s);
+            if (status != SM_OK) return status;
+        }
+        for (size_t k = 0; k < n; k++) rest[k] = obs[k].value - (double)columns[k][p];
+        predict_mean(mean, post, s, h->z + p * h->latents, rest);
     }
-    free(z);
-    return status;
+    return SM_OK;
 }
 
 static sm_status take_posterior(sm_posterior *post, const sm_features *f, size_t n)
@@ -333,8 +274,8 @@ static sm_status take_posterior(sm_posterior *post, const sm_features *f, size_t
     post->kernel = malloc((n + 1) * f->count * sizeof *post->kernel);
     post->scale = malloc(SM_PARTICLES * sizeof *post->scale);
     post->mean = malloc(SM_PARTICLES * f->count * sizeof *post->mean);
-    bool whole = post->at != NULL && post->kernel != NULL && post->scale != NULL &&
-                 post->mean != NULL;
+    bool whole =
+        post->at != NULL && post->kernel != NULL && post->scale != NULL && post->mean != NULL;
     for (size_t s = 0; s < SM_SCALES; s++) {
         post->factor[s] = calloc((n + 1) * (n + 1), sizeof *post->factor[s]);
         whole &= post->factor[s] != NULL;
@@ -347,14 +288,10 @@ sm_status sm_posterior_make(sm_posterior *post, sm_hypotheses *h, const sm_obser
 {
     const sm_features *f = h->features;
     const float *columns[SM_CHOOSE_MAX_TRIALS] = {NULL};
-    sm_features seen = {0};
     sm_status status = take_posterior(post, f, n);
     double *weight = malloc(SM_SCALES * h->count * sizeof *weight);
     uint32_t *chosen = malloc(SM_PARTICLES * sizeof *chosen);
-    walker w = {.seen = &seen, .obs = obs, .n = n, .latents = h->latents};
-    w.shape = malloc((n + 1) * sizeof *w.shape);
-    w.rest = malloc((n + 1) * sizeof *w.rest);
-    if (weight == NULL || chosen == NULL || w.shape == NULL || w.rest == NULL)
+    if (status == SM_OK && (weight == NULL || chosen == NULL))
         status = sm_fail_memory(SM_SCALES * h->count * sizeof *weight);
     for (size_t k = 0; k < n && status == SM_OK; k++) {
         post->at[k] = obs[k].candidate;
@@ -365,21 +302,17 @@ sm_status sm_posterior_make(sm_posterior *post, sm_hypotheses *h, const sm_obser
     /* a column may have moved while later ones were added */
     for (size_t k = 0; k < n && status == SM_OK; k++)
         status = find_column(&columns[k], h, obs[k].candidate);
-    if (status == SM_OK) status = sm_features_pick(&seen, f, post->at, n);
     for (size_t s = 0; s < SM_SCALES && status == SM_OK; s++) {
-        status = factor_observations(post->factor[s], f, &sm_scales[s], obs, n);
+        status = sm_factor_observations(post->factor[s], f, &sm_scales[s], obs, n);
         if (status == SM_OK) weigh(weight + s * h->count, h, columns, obs, n, post->factor[s]);
     }
     if (status == SM_OK) {
         normalise(weight, h->count);
         resample(chosen, post->count, weight, SM_SCALES * h->count);
-        status = predict(post, h, chosen, &w);
+        status = predict(post, h, columns, obs, chosen);
     }
-    sm_features_free(&seen);
     free(weight);
     free(chosen);
-    free(w.shape);
-    free(w.rest);
     return status;
 }
 

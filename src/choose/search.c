@@ -38,8 +38,7 @@ sm_status sm_search_add(sm_search *s, const sm_trial *trial)
             s->trials[t] = *trial;
             return SM_OK;
         }
-    sm_status status =
-        sm_array_grow(&s->trials, &s->trial_cap, s->trial_count, sizeof *s->trials);
+    sm_status status = sm_array_grow(&s->trials, &s->trial_cap, s->trial_count, sizeof *s->trials);
     if (status == SM_OK) s->trials[s->trial_count++] = *trial;
     return status;
 }
@@ -78,19 +77,17 @@ static json_t *search_json(const sm_search *s)
     for (size_t i = 0; i < s->space.count; i++)
         json_array_append_new(candidates, candidate_json(&s->space.candidates[i]));
     for (size_t t = 0; t < s->trial_count; t++)
-        json_array_append_new(
-            trials, json_pack("{s:I, s:s, s:f, s:f}", "candidate",
-                              (json_int_t)s->trials[t].candidate, "outcome",
-                              outcomes[s->trials[t].outcome], "seconds", s->trials[t].seconds,
-                              "cost", s->trials[t].cost));
-    return json_pack("{s:i, s:{s:s, s:s, s:f, s:f, s:I, s:I, s:f, s:I}, s:s, s:o, s:o}",
-                     "shardmill_choose", VERSION, "options", "method",
-                     sm_choose_method_name((int)o->method), "objective",
-                     sm_choose_objective_name((int)o->objective), "limit", o->limit, "recurrences",
-                     o->recurrences, "seed", (json_int_t)o->seed, "max_trials",
-                     (json_int_t)o->max_trials, "ei_stop", o->ei_stop, "min_trials",
-                     (json_int_t)o->min_trials, "history", s->history, "candidates", candidates,
-                     "trials", trials);
+        json_array_append_new(trials, json_pack("{s:I, s:s, s:f, s:f}", "candidate",
+                                                (json_int_t)s->trials[t].candidate, "outcome",
+                                                outcomes[s->trials[t].outcome], "seconds",
+                                                s->trials[t].seconds, "cost", s->trials[t].cost));
+    return json_pack(
+        "{s:i, s:{s:s, s:s, s:f, s:f, s:I, s:I, s:f, s:I}, s:s, s:o, s:o}", "shardmill_choose",
+        VERSION, "options", "method", sm_choose_method_name((int)o->method), "objective",
+        sm_choose_objective_name((int)o->objective), "limit", o->limit, "recurrences",
+        o->recurrences, "seed", (json_int_t)o->seed, "max_trials", (json_int_t)o->max_trials,
+        "ei_stop", o->ei_stop, "min_trials", (json_int_t)o->min_trials, "history", s->history,
+        "candidates", candidates, "trials", trials);
 }
 
 static int write_synced(const char *path, const sm_buf *text)
@@ -246,9 +243,9 @@ sm_status sm_search_read(sm_search *search, const char *path)
     else if (!json_is_integer(version))
         status = sm_fail(SM_ERR_FORMAT, "'%s' is no state of choose", path);
     else if (json_integer_value(version) != VERSION)
-        status = sm_fail(SM_ERR_FORMAT,
-                         "'%s' is a state of version %lld; this program reads version %d", path,
-                         (long long)json_integer_value(version), VERSION);
+        status =
+            sm_fail(SM_ERR_FORMAT, "'%s' is a state of version %lld; this program reads version %d",
+                    path, (long long)json_integer_value(version), VERSION);
     else
         status = get_all(&s, root, path);
     json_decref(root);

@@ -80,7 +80,8 @@ static sm_status check_keys(const builder *b, const json_t *table, const char *w
 {
     const char *key;
     const json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)table, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)table, key, value)
+    {
         size_t i = 0;
         while (known[i] != NULL && strcmp(known[i], key) != 0) i++;
         if (known[i] == NULL)
@@ -91,8 +92,8 @@ static sm_status check_keys(const builder *b, const json_t *table, const char *w
 
 static sm_status read_constraints(constraints *k, const builder *b, const json_t *table)
 {
-    static const char *const known[] = {"min_vcpus",     "max_vcpus", "min_memory_gb",
-                                        "max_memory_gb", "max_price", "max_nodes", NULL};
+    static const char *const known[] = {
+        "min_vcpus", "max_vcpus", "min_memory_gb", "max_memory_gb", "max_price", "max_nodes", NULL};
     double *values[] = {&k->min_vcpus,     &k->max_vcpus, &k->min_memory_gb,
                         &k->max_memory_gb, &k->max_price, &k->max_nodes};
     *k = (constraints){0, INFINITY, 0, INFINITY, INFINITY, INFINITY};
@@ -137,8 +138,10 @@ static sm_status add_instance(builder *b, const json_t *table, const json_t *all
     const json_t *nodes = json_object_get(table, "nodes");
     if (nodes == NULL) nodes = all_nodes;
     if (!json_is_array(nodes) || json_array_size(nodes) == 0)
-        return sm_fail(SM_ERR_FORMAT, "%s: %s: wanted is nodes, such as nodes = [2, 4, 8], here or "
-                       "at the head of the file", b->path, c.instance);
+        return sm_fail(SM_ERR_FORMAT,
+                       "%s: %s: wanted is nodes, such as nodes = [2, 4, 8], here or "
+                       "at the head of the file",
+                       b->path, c.instance);
     for (size_t i = 0; i < json_array_size(nodes) && status == SM_OK; i++) {
         const json_t *count = json_array_get(nodes, i);
         if (!json_is_number(count))

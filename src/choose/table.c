@@ -90,7 +90,8 @@ sm_status sm_table_read(sm_table *table, const char *path)
         if (status == SM_OK) status = read_row(&rows[count], &csv);
         if (status == SM_OK) count++;
     }
-    if (status == SM_OK && count == 0) status = sm_fail(SM_ERR_USAGE, "%s: there is no run in it", path);
+    if (status == SM_OK && count == 0)
+        status = sm_fail(SM_ERR_USAGE, "%s: there is no run in it", path);
     sm_buf_free(&text);
     if (status == SM_OK)
         *table = (sm_table){.rows = rows, .count = count};

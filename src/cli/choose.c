@@ -44,17 +44,26 @@ static bool read_objective(void *target, const char *text, const char **want)
     return false;
 }
 
-#define NUMBER(long_name, field, word, text) \
-    {.name = (long_name), .kind = OPTION_CUSTOM, .offset = offsetof(choose_call, field), \
-     .value = (word), .read = read_positive, .help = (text)}
-#define TEXT(long_name, field, word, text) \
-    {.name = (long_name), .kind = OPTION_TEXT, .offset = offsetof(choose_call, field), \
-     .value = (word), .help = (text)}
-#define ON(long_name, field, text) \
-    {.name = (long_name), .kind = OPTION_ON, .offset = offsetof(choose_call, field), .help = (text)}
-#define WHOLE(long_name, field, most, text) \
-    {.name = (long_name), .kind = OPTION_U32, .offset = offsetof(choose_call, field), \
-     .value = "N", .min = 1, .max = (most), .help = (text)}
+#define NUMBER(long_name, field, word, text)                                                \
+    {                                                                                       \
+        .name = (long_name), .kind = OPTION_CUSTOM, .offset = offsetof(choose_call, field), \
+        .value = (word), .read = read_positive, .help = (text)                              \
+    }
+#define TEXT(long_name, field, word, text)                                                \
+    {                                                                                     \
+        .name = (long_name), .kind = OPTION_TEXT, .offset = offsetof(choose_call, field), \
+        .value = (word), .help = (text)                                                   \
+    }
+#define ON(long_name, field, text)                                                      \
+    {                                                                                   \
+        .name = (long_name), .kind = OPTION_ON, .offset = offsetof(choose_call, field), \
+        .help = (text)                                                                  \
+    }
+#define WHOLE(long_name, field, most, text)                                              \
+    {                                                                                    \
+        .name = (long_name), .kind = OPTION_U32, .offset = offsetof(choose_call, field), \
+        .value = "N", .min = 1, .max = (most), .help = (text)                            \
+    }
 
 static const option_row rows[] = {
     {.kind = OPTION_HEADING, .help = "What is wanted"},
@@ -171,8 +180,10 @@ static sm_status open_search(sm_search *search, const char *space, const choose_
         sm_search old = {0};
         status = sm_search_read(&old, call->state);
         if (status == SM_OK && !same_space(&old.space, &s.space)) {
-            fprintf(stderr, "shardmill choose: '%s' is a search of another space; remove it, or "
-                            "name another --state\n", call->state);
+            fprintf(stderr,
+                    "shardmill choose: '%s' is a search of another space; remove it, or "
+                    "name another --state\n",
+                    call->state);
             sm_search_free(&old);
             sm_search_free(&s);
             return SM_ERR_CONFLICT;
@@ -290,7 +301,8 @@ static bool whole_number(uint32_t *value, const char *text)
     char *end;
     errno = 0;
     unsigned long number = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || number > UINT32_MAX) return false;
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || number > UINT32_MAX)
+        return false;
     *value = (uint32_t)number;
     return true;
 }
@@ -329,7 +341,7 @@ static int tell(const arguments *found, const choose_call *call)
 /* ---- Replay */
 
 /* Searches one job of the table, whose rows are its candidates. */
-static sm_status replay_job(const sm_past_trial *rows, size_t count, const choose_call *call)
+static sm_status replay_job(const sm_past_trial *runs, size_t count, const choose_call *call)
 {
     sm_search search = {.options = call->options};
     sm_chooser *chooser = NULL;
@@ -338,21 +350,20 @@ static sm_status replay_job(const sm_past_trial *rows, size_t count, const choos
     search.space.count = count;
     if (search.space.candidates == NULL) return SM_ERR_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        search.space.candidates[i] = rows[i].where;
-        double value = call->options.objective == SM_CHOOSE_COST ? rows[i].cost : rows[i].seconds;
-        double other = call->options.objective == SM_CHOOSE_COST ? rows[i].seconds : rows[i].cost;
+        search.space.candidates[i] = runs[i].where;
+        double value = call->options.objective == SM_CHOOSE_COST ? runs[i].cost : runs[i].seconds;
+        double other = call->options.objective == SM_CHOOSE_COST ? runs[i].seconds : runs[i].cost;
         bool allowed = call->options.limit <= 0 || other <= call->options.limit;
-        if (rows[i].outcome == SM_TRIAL_OK && allowed && value < least) least = value;
+        if (runs[i].outcome == SM_TRIAL_OK && allowed && value < least) least = value;
     }
-    if (call->history != NULL)
-        snprintf(search.history, sizeof search.history, "%s", call->history);
+    if (call->history != NULL) snprintf(search.history, sizeof search.history, "%s", call->history);
     sm_status status = sm_search_chooser(&chooser, &search);
     sm_advice advice = {0};
     while (status == SM_OK) {
         status = sm_chooser_advise(&advice, chooser, false);
         if (status != SM_OK || advice.kind == SM_ADVICE_STOP) break;
         if (call->explain) print_advice(&search, &advice, call->json);
-        const sm_past_trial *row = &rows[advice.candidate];
+        const sm_past_trial *row = &runs[advice.candidate];
         sm_trial trial = {advice.candidate, row->outcome, row->seconds, row->cost};
         status = sm_chooser_tell(chooser, &trial);
         if (status == SM_OK) status = sm_search_add(&search, &trial);
@@ -361,7 +372,7 @@ static sm_status replay_job(const sm_past_trial *rows, size_t count, const choos
     }
     if (status == SM_OK) status = conclude(chooser, &search, call);
     if (status == SM_OK && advice.candidate != UINT32_MAX && !call->json) {
-        const sm_past_trial *row = &rows[advice.candidate];
+        const sm_past_trial *row = &runs[advice.candidate];
         double value = call->options.objective == SM_CHOOSE_COST ? row->cost : row->seconds;
         printf("          %.3f of the best that the table holds\n", value / least);
     }
@@ -429,7 +440,8 @@ static int run_choose(int argc, char **argv)
     if (found.count != 1)
         return usage_error(&choose_command, "wanted is one SPACE, 'ask STATE' or 'tell STATE …'");
     if (call.run == NULL && call.state == NULL)
-        return usage_error(&choose_command, "wanted is --run COMMAND, or --state FILE to ask and tell");
+        return usage_error(&choose_command,
+                           "wanted is --run COMMAND, or --state FILE to ask and tell");
     return search_space(found.items[0], &call);
 }
 

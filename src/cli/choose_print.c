@@ -93,7 +93,8 @@ static const char *reason_sentence(sm_advice_reason reason)
 {
     static const char *const sentences[] = {
         [SM_WHY_FIRST] = "nothing is known yet; over what jobs are like, this is never far off",
-        [SM_WHY_NO_SUCCESS] = "nothing has run within the limit yet; this is the cheapest likely to",
+        [SM_WHY_NO_SUCCESS] =
+            "nothing has run within the limit yet; this is the cheapest likely to",
         [SM_WHY_GAIN] = "what it may save over the recurrences exceeds what it takes",
         [SM_WHY_LOOK_AHEAD] = "with what it tells about the others, it is worth its cost",
         [SM_WHY_INSURANCE] = "machines of this family were never tried near the best's size",
@@ -124,8 +125,7 @@ void print_advice(const sm_search *s, const sm_advice *a, bool json)
 {
     char name[SM_CHOOSE_NAME_MAX + 16];
     if (json) {
-        json_t *object =
-            candidate_json(a->kind == SM_ADVICE_TRY ? "try" : "stop", s, a->candidate);
+        json_t *object = candidate_json(a->kind == SM_ADVICE_TRY ? "try" : "stop", s, a->candidate);
         json_object_set_new(object, "reason", json_string(reason_word(a->reason)));
         json_object_set_new(object, "gain", number(a->gain));
         json_object_set_new(object, "saving", number(a->saving));
@@ -177,7 +177,9 @@ static void print_belief(const sm_search *s, uint32_t i, const sm_belief *b)
     printf("  %-24s %8s  %-19s %8s  %-19s %4.0f%% %4.0f%%  %s\n",
            show_candidate(name, &s->space.candidates[i]), show_amount(cost, b->cost), costs,
            show_seconds(time, b->seconds), times, 100 * b->fails, 100 * b->is_best,
-           t == NULL ? "" : t->outcome == SM_TRIAL_OK ? "tried" : outcomes[t->outcome]);
+           t == NULL                   ? ""
+           : t->outcome == SM_TRIAL_OK ? "tried"
+                                       : outcomes[t->outcome]);
 }
 
 static void print_beliefs_text(const sm_belief *beliefs, const ranked *order, const sm_search *s)
@@ -201,10 +203,12 @@ static void print_beliefs_json(const sm_belief *beliefs, const sm_search *s)
                            b->seconds, "seconds_interval", b->seconds_low, b->seconds_high, "fails",
                            b->fails, "is_best", b->is_best, "gain", number(b->gain)));
     }
-    print_json(json_pack("{s:s, s:f, s:o}", "event", "beliefs", "interval", 0.8, "candidates", all));
+    print_json(
+        json_pack("{s:s, s:f, s:o}", "event", "beliefs", "interval", 0.8, "candidates", all));
 }
 
-/* Beliefs, and the candidates from the best on. NULL when the method has none, or without memory. */
+/* Beliefs, and the candidates from the best on. NULL when the method has none, or without memory.
+ */
 static sm_belief *take_beliefs(ranked *order, sm_chooser *chooser, const sm_search *s)
 {
     sm_belief *beliefs = calloc(s->space.count, sizeof *beliefs);
@@ -283,10 +287,10 @@ static void print_pareto(const point *points, size_t count, const sm_search *s, 
     for (size_t i = 0; i < count; i++) {
         bool tried = find_trial(s, points[i].candidate) != NULL;
         if (json)
-            json_array_append_new(all, json_pack("{s:i, s:f, s:f, s:b}", "candidate",
-                                                 (int)points[i].candidate, "seconds",
-                                                 points[i].seconds, "cost", points[i].cost,
-                                                 "measured", tried));
+            json_array_append_new(all,
+                                  json_pack("{s:i, s:f, s:f, s:b}", "candidate",
+                                            (int)points[i].candidate, "seconds", points[i].seconds,
+                                            "cost", points[i].cost, "measured", tried));
         else
             printf("  %-24s %10s %10s  %s\n",
                    show_candidate(name, &s->space.candidates[points[i].candidate]),

@@ -81,8 +81,8 @@ static bool add_trial(job *j, const char *line)
 {
     sm_trial t;
     char outcome[16];
-    if (j->chooser == NULL || sscanf(line, "ran %u %15s %lf %lf", &t.candidate, outcome, &t.seconds,
-                                     &t.cost) != 4)
+    if (j->chooser == NULL ||
+        sscanf(line, "ran %u %15s %lf %lf", &t.candidate, outcome, &t.seconds, &t.cost) != 4)
         return false;
     t.outcome = strcmp(outcome, "ok") == 0 ? SM_TRIAL_OK : SM_TRIAL_FAILED;
     return sm_chooser_tell(j->chooser, &t) == SM_OK;
@@ -103,8 +103,7 @@ static bool answer(job *j)
 
 static bool start(job *j)
 {
-    sm_status status =
-        sm_chooser_new(&j->chooser, j->candidates, j->count, &j->options);
+    sm_status status = sm_chooser_new(&j->chooser, j->candidates, j->count, &j->options);
     if (status == SM_OK && j->past_count > 0)
         status = sm_chooser_learn(j->chooser, j->past, j->past_count);
     return status == SM_OK && answer(j);

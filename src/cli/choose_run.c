@@ -46,8 +46,9 @@ static bool append(char *command, size_t *len, const char *text)
 /* A name goes into a shell's command: nothing in it may mean something there. */
 static bool is_plain(const char *name)
 {
-    return name[0] != '-' && name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                               "0123456789._-:/+@")] == '\0';
+    return name[0] != '-' &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                             "0123456789._-:/+@")] == '\0';
 }
 
 /* Writes what stands for {instance} and so on; false when there is no such word. */
@@ -57,10 +58,8 @@ static bool expand(char value[SM_CHOOSE_NAME_MAX], const char *word, size_t len,
     const struct {
         const char *word;
         double number;
-    } numbers[] = {{"nodes", c->nodes},
-                   {"vcpus", c->vcpus},
-                   {"memory_gb", c->memory_gb},
-                   {"price", c->price}};
+    } numbers[] = {
+        {"nodes", c->nodes}, {"vcpus", c->vcpus}, {"memory_gb", c->memory_gb}, {"price", c->price}};
     const char *name = strncmp(word, "instance", len) == 0 && len == 8 ? c->instance
                        : strncmp(word, "family", len) == 0 && len == 6 ? c->family
                                                                        : NULL;
@@ -84,7 +83,7 @@ static bool fill_command(char *command, const char *template, const sm_candidate
             if (!append(command, &len, value)) return false;
             template = end + 1;
         } else {
-            one[0] = *template++;
+            one[0] = *template ++;
             if (!append(command, &len, one)) return false;
         }
     }
@@ -252,8 +251,10 @@ static sm_status start_more(process *processes, sm_chooser *chooser, sm_search *
         const sm_candidate *c = &search->space.candidates[advice.candidate];
         sm_trial running = {.candidate = advice.candidate, .outcome = SM_TRIAL_RUNNING};
         if (!fill_command(command, call->run, c)) {
-            fprintf(stderr, "shardmill choose: '%s' cannot stand in a command, or the command "
-                            "is too long\n", c->instance);
+            fprintf(stderr,
+                    "shardmill choose: '%s' cannot stand in a command, or the command "
+                    "is too long\n",
+                    c->instance);
             return SM_ERR_USAGE;
         }
         if (!start(&processes[k], command, advice.candidate)) {
@@ -291,8 +292,7 @@ sm_status run_trials(sm_chooser *chooser, sm_search *search, const choose_call *
             status = SM_ERR_CANCELLED;
             break;
         }
-        sm_trial trial =
-            read_trial(done, code, &search->space.candidates[done->candidate]);
+        sm_trial trial = read_trial(done, code, &search->space.candidates[done->candidate]);
         kill(-done->id, SIGTERM); /* what it left behind */
         close(done->output);
         done->id = 0;
