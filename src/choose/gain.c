@@ -11,39 +11,56 @@
 
 #define NOISE_VARIANCE 0.0016 /* of ln(objective) between two runs of the same thing */
 
+/* Sums over the particles, for every candidate. */
+typedef struct sums {
+    float *saving, *cost, *allowed;
+} sums;
+
 /*
- * E[(b - C) 1{C <= u}] for lognormal C with u = min(b, what the limit allows), averaged over the
- * particles: b Phi(t) - e^(m + s^2/2) Phi(t - s) with t = (ln u - m) / s.
+ * E[(b - C) 1{C <= u}] for lognormal C with u = min(b, what the limit allows):
+ * b Phi(t) - e^(m + s^2/2) Phi(t - s) with t = (ln u - m) / s.
  */
-void sm_gain_now(sm_worth *worth, size_t count, const sm_gain_question *q)
+static void add_particle(const sums *to, const float *mean, const float *deviation,
+                         const float *cap, size_t n, float log_best)
+{
+    float *restrict saving = to->saving, *restrict cost = to->cost, *restrict allowed = to->allowed;
+    float best = sm_expf(log_best);
+    for (size_t i = 0; i < n; i++) {
+        float s = deviation[i], expected = sm_expf(mean[i] + 0.5f * s * s);
+        float upper = cap[i] < log_best ? cap[i] : log_best;
+        float t = (upper - mean[i]) / s;
+        saving[i] += best * sm_normal_cdf(t) - expected * sm_normal_cdf(t - s);
+        cost[i] += expected;
+    }
+    for (size_t i = 0; i < n; i++) allowed[i] += sm_normal_cdf((cap[i] - mean[i]) / deviation[i]);
+}
+
+sm_status sm_gain_now(sm_worth *worth, size_t count, const sm_gain_question *q)
 {
     const sm_posterior *post = q->posterior;
-    size_t n = post->features->count;
-    float log_best = isfinite(q->best) ? (float)log(q->best) : 87;
+    const sm_features *f = post->features;
+    float *block = calloc(3 * f->count, sizeof *block);
+    if (block == NULL) return sm_fail_memory(3 * f->count * sizeof *block);
+    sums all = {block, block + f->count, block + 2 * f->count};
+    float log_best = isfinite(q->best) ? (float)log(q->best) : 80;
+    for (size_t m = 0; m < post->count; m++)
+        add_particle(&all, post->mean + m * f->count, post->deviation[post->scale[m]], f->cap,
+                     f->count, log_best);
+    double share = 1 / (double)post->count;
     for (size_t j = 0; j < count; j++) {
         uint32_t i = worth[j].candidate;
-        double saving = 0, cost = 0, allowed = 0;
-        float cap = post->features->cap[i];
-        float upper = cap < log_best ? cap : log_best;
-        for (size_t m = 0; m < post->count; m++) {
-            float mean = post->mean[m * n + i], s = post->deviation[post->scale[m]][i];
-            float expected = sm_expf(mean + 0.5f * s * s), t = (upper - mean) / s;
-            float below = sm_normal_cdf(t);
-            saving += (double)(sm_expf(log_best) * below - expected * sm_normal_cdf(t - s));
-            cost += (double)expected;
-            allowed += cap < 80 ? (double)sm_normal_cdf((cap - mean) / s) : 1;
-        }
-        double succeeds = 1 - q->fails[i], share = 1 / (double)post->count;
-        worth[j].cost = cost * share;
-        worth[j].saving = fmax(saving * share, 0) * succeeds;
-        if (isfinite(q->best)) {
-            worth[j].gain = q->recurrences * worth[j].saving - worth[j].cost;
-        } else { /* the cheapest that is likely to run, and within the limit */
-            double good = fmax(succeeds * allowed * share, 1e-6);
+        double succeeds = 1 - q->fails[i];
+        worth[j].cost = (double)all.cost[i] * share;
+        worth[j].saving = fmax((double)all.saving[i] * share, 0) * succeeds;
+        worth[j].gain = q->recurrences * worth[j].saving - worth[j].cost;
+        if (!isfinite(q->best)) { /* the cheapest that is likely to run, and within the limit */
+            double good = fmax(succeeds * (double)all.allowed[i] * share, 1e-6);
             worth[j].saving = NAN;
             worth[j].gain = -worth[j].cost * (1 + 2 * (1 - good) / good);
         }
     }
+    free(block);
+    return SM_OK;
 }
 
 /* ---- One step ahead */

@@ -20,7 +20,7 @@ typedef struct sm_gain_question {
 } sm_gain_question;
 
 /* Fills candidate (given), saving, cost and gain of each, without looking ahead. */
-void sm_gain_now(sm_worth *worth, size_t count, const sm_gain_question *question);
+sm_status sm_gain_now(sm_worth *worth, size_t count, const sm_gain_question *question);
 
 /* Adds to gain what a second trial is worth after the outcome of the first (docs/choosing.md,
  * equation 7), for the most promising; the others' gains become -INFINITY. */

@@ -129,7 +129,8 @@ static sm_status update(physical *p, const sm_chooser *c)
                           .best = p->best,
                           .recurrences = c->options.recurrences,
                           .seed = c->options.seed};
-    sm_gain_now(p->worth, p->worth_count, &q);
+    status = sm_gain_now(p->worth, p->worth_count, &q);
+    if (status != SM_OK) return status;
     p->looked_ahead = false;
     double most = -INFINITY;
     for (size_t j = 0; j < p->worth_count; j++) most = fmax(most, p->worth[j].gain);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRAWS = 6000, BLOCK = 256 };
+enum { DRAWS = 6000, BLOCK = 256, STRIDE = 8 }; /* every eighth will do for the first trial */
 
 #define SIZE_VARIANCE 100.0 /* of ln of the job's size: it is not known at all */
 #define KERNEL_LENGTH 0.55
@@ -56,13 +56,13 @@ sm_status sm_hypotheses_badness(float *mean, const sm_hypotheses *h, float most)
     float *shape = malloc(n * sizeof *shape);
     if (shape == NULL) return sm_fail_memory(n * sizeof *shape);
     memset(mean, 0, n * sizeof *mean);
-    for (size_t p = 0; p < h->count; p++) {
+    for (size_t p = 0; p < h->count; p += STRIDE) {
         float best = INFINITY;
         sm_hypothesis_shape(shape, h->z + p * h->latents, h->features);
         for (size_t i = 0; i < n; i++) best = shape[i] < best ? shape[i] : best;
         for (size_t i = 0; i < n; i++) {
             float ratio = sm_expf(shape[i] - best);
-            mean[i] += (ratio < most ? ratio : most) / (float)h->count;
+            mean[i] += (ratio < most ? ratio : most) / (DRAWS / STRIDE);
         }
     }
     free(shape);
