@@ -8,7 +8,7 @@
 #ifndef SHARDMILL_CHOOSE_H
 #define SHARDMILL_CHOOSE_H
 
-#include <shardmill.h>
+#include "shardmill.h"
 
 #ifdef __cplusplus
 extern "C" {

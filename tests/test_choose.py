@@ -126,7 +126,7 @@ def test_a_killed_search_goes_on(space, tmp_path):
     log = tmp_path / "log"
     slow = f"echo {{instance}} {{nodes}} >> {log}; test $(wc -l < {log}) -ne 3 || sleep 30; {JOB}"
     process = start("choose", space, "--run", slow, "--state", state)
-    assert wait_until(lambda: log.exists() and len(log.read_text().splitlines()) == 3, process)
+    assert wait_until(lambda: state.exists() and state.read_text().count('"outcome"') == 3, process)
     kill(process, signal.SIGKILL)
     assert sum(t["outcome"] == "ok" for t in json.loads(state.read_text())["trials"]) == 2
     done = run("choose", space, "--run", JOB, "--state", state, "--json")

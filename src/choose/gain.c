@@ -53,8 +53,9 @@ sm_status sm_gain_now(sm_worth *worth, size_t count, const sm_gain_question *q)
         worth[j].cost = (double)all.cost[i] * share;
         worth[j].saving = fmax((double)all.saving[i] * share, 0) * succeeds;
         worth[j].gain = q->recurrences * worth[j].saving - worth[j].cost;
+        worth[j].allowed = succeeds * (double)all.allowed[i] * share;
         if (!isfinite(q->best)) { /* the cheapest that is likely to run, and within the limit */
-            double good = fmax(succeeds * (double)all.allowed[i] * share, 1e-6);
+            double good = fmax(worth[j].allowed, 1e-6);
             worth[j].saving = NAN;
             worth[j].gain = -worth[j].cost * (1 + 2 * (1 - good) / good);
         }

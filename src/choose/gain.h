@@ -6,9 +6,10 @@
 
 typedef struct sm_worth {
     uint32_t candidate;
-    double saving; /* of one recurrence, expected */
-    double cost;   /* of the trial, expected */
-    double gain;   /* recurrences * saving - cost, and what looking ahead adds */
+    double allowed; /* probability that it runs, and within the limit */
+    double saving;  /* of one recurrence, expected */
+    double cost;    /* of the trial, expected */
+    double gain;    /* recurrences * saving - cost, and what looking ahead adds */
 } sm_worth;
 
 typedef struct sm_gain_question {

@@ -15,6 +15,7 @@
 #define AHEAD_BELOW      0.01 /* look ahead when the gain is below this share of all recurrences */
 #define FAMILY_DOUBT     0.4  /* deviation of ln(objective): how far an unseen family may be off */
 #define NEAR             1.1  /* doublings of cores: the next size or count is near */
+#define HOPELESS         0.02 /* stop when no candidate keeps the limit with more probability */
 #define FIRST_MOST       5.0f /* the first run counts nothing as worse than so many times the best */
 
 typedef struct physical {
@@ -217,6 +218,16 @@ static const sm_worth *insurance(const physical *p, const sm_chooser *c)
     return chosen;
 }
 
+/* Whether runs succeed, but it is not likely that any other keeps the limit. */
+static bool is_hopeless(const physical *p, const sm_chooser *c)
+{
+    bool succeeds = false;
+    double most = 0;
+    for (size_t t = 0; t < c->trial_count; t++) succeeds |= c->trials[t].outcome == SM_TRIAL_OK;
+    for (size_t j = 0; j < p->worth_count; j++) most = fmax(most, p->worth[j].allowed);
+    return succeeds && most < HOPELESS;
+}
+
 static void take(sm_advice *advice, const sm_worth *worth, sm_advice_reason reason)
 {
     advice->kind = SM_ADVICE_TRY;
@@ -238,6 +249,10 @@ static sm_status advise(sm_advice *advice, void *model, const sm_chooser *c, boo
         if (p->worth[j].gain > most->gain) most = &p->worth[j];
     if (!isfinite(p->best)) {
         take(advice, most, SM_WHY_NO_SUCCESS);
+        if (!explore && is_hopeless(p, c)) {
+            advice->kind = SM_ADVICE_STOP;
+            advice->reason = SM_WHY_NOT_FEASIBLE;
+        }
         return SM_OK;
     }
     take(advice, most, p->looked_ahead ? SM_WHY_LOOK_AHEAD : SM_WHY_GAIN);

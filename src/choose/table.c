@@ -61,7 +61,8 @@ static sm_status read_row(sm_past_trial *row, const sm_csv *csv)
     if (status == SM_OK) status = sm_table_candidate(&row->where, csv);
     if (status == SM_OK) status = sm_candidate_check(&row->where, csv->line);
     if (status == SM_OK) status = sm_csv_number(&row->seconds, csv, "runtime_s");
-    if (status == SM_OK && sm_csv_field(csv, "cost") != NULL)
+    const char *cost = sm_csv_field(csv, "cost");
+    if (status == SM_OK && cost != NULL && *cost != '\0')
         status = sm_csv_number(&row->cost, csv, "cost");
     if (status != SM_OK) return status;
     const char *outcome = sm_csv_field(csv, "status");

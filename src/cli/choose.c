@@ -359,6 +359,7 @@ static sm_status replay_job(const sm_past_trial *runs, size_t count, const choos
     if (call->history != NULL) snprintf(search.history, sizeof search.history, "%s", call->history);
     sm_status status = sm_search_chooser(&chooser, &search);
     sm_advice advice = {0};
+    if (status == SM_OK && !call->json) printf("%s\n", runs[0].job);
     while (status == SM_OK) {
         status = sm_chooser_advise(&advice, chooser, false);
         if (status != SM_OK || advice.kind == SM_ADVICE_STOP) break;
@@ -392,7 +393,7 @@ static int replay(const choose_call *call)
         end = begin;
         while (end < table.count && strcmp(table.rows[end].job, job) == 0) end++;
         if (call->workload != NULL && strcmp(call->workload, job) != 0) continue;
-        if (!call->json) printf("%s%s\n", any ? "\n" : "", job);
+        if (any && !call->json) printf("\n");
         status = replay_job(table.rows + begin, end - begin, call);
         any = true;
     }

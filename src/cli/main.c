@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const command *const commands[] = {&pack_command, &verify_command, &ls_command, &cp_command,
-                                        &choose_command};
+                                        &choose_command, &worker_command};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_usage(FILE *to)

@@ -113,6 +113,20 @@ static void keeps_a_deadline(void **state)
     }
 }
 
+static void gives_up_what_cannot_be(void **state)
+{
+    (void)state;
+    sm_candidate space[CANDIDATES];
+    sm_choose_options options;
+    fill_space(space);
+    sm_choose_options_init(&options);
+    options.limit = 5; /* the fastest takes a hundred */
+    outcome o = search(space, &options, false);
+    assert_int_equal(o.answer, UINT32_MAX);
+    assert_int_equal(o.reason, SM_WHY_NOT_FEASIBLE);
+    assert_true(o.tried < CANDIDATES / 2);
+}
+
 static void keeps_a_budget(void **state)
 {
     (void)state;
@@ -385,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_a_near_best),
         cmocka_unit_test(keeps_a_deadline),
+        cmocka_unit_test(gives_up_what_cannot_be),
         cmocka_unit_test(keeps_a_budget),
         cmocka_unit_test(few_recurrences_mean_few_trials),
         cmocka_unit_test(same_seed_same_search),

@@ -46,8 +46,7 @@ static void least_squares_are_not_negative(void **state)
                 for (int i = 0; i < 6; i++) error += pow(a[2 * i] * u + a[2 * i + 1] * v - b[i], 2);
                 least = fmin(least, error);
             }
-        for (int i = 0; i < 6; i++)
-            found += pow(a[2 * i] * x[0] + a[2 * i + 1] * x[1] - b[i], 2);
+        for (int i = 0; i < 6; i++) found += pow(a[2 * i] * x[0] + a[2 * i + 1] * x[1] - b[i], 2);
         assert_true(found <= least + 1e-9);
     }
 }

@@ -57,8 +57,7 @@ static void comes_back_as_it_was(void **state)
     assert_int_equal(sm_search_write(&s, path), SM_OK);
     assert_int_equal(sm_search_read(&back, path), SM_OK);
     assert_int_equal(back.space.count, 2);
-    assert_memory_equal(back.space.candidates, s.space.candidates,
-                        2 * sizeof *s.space.candidates);
+    assert_memory_equal(back.space.candidates, s.space.candidates, 2 * sizeof *s.space.candidates);
     assert_int_equal(back.options.objective, SM_CHOOSE_TIME);
     assert_true(back.options.limit == 12.5 && back.options.seed == 7);
     assert_int_equal(back.trial_count, 2);
