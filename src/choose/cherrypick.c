@@ -58,22 +58,21 @@ static void fill_features(cherrypick *p, const sm_chooser *c)
         memmove(p->x + i * kept, p->x + i * SM_GP_DIMENSIONS, kept * sizeof *p->x);
 }
 
-/* The candidates nearest to points of a randomly shifted Halton sequence. */
+/* The candidates nearest to points of a Latin hypercube of four, as a scrambled Sobol sequence
+ * begins. */
 static void pick_initial(cherrypick *p, const sm_chooser *c)
 {
-    static const unsigned primes[SM_GP_DIMENSIONS] = {2, 3, 5, 7, 11};
-    double shift[SM_GP_DIMENSIONS];
+    uint32_t stratum[SM_GP_DIMENSIONS][INITIAL + 1];
     sm_rng rng;
     sm_rng_init(&rng, c->options.seed, 6);
-    for (size_t k = 0; k < SM_GP_DIMENSIONS; k++) shift[k] = sm_rng_uniform(&rng);
-    for (unsigned t = 1; p->initial_count < INITIAL && p->initial_count < c->count; t++) {
+    for (size_t k = 0; k < SM_GP_DIMENSIONS; k++) {
+        for (uint32_t t = 0; t <= INITIAL; t++) stratum[k][t] = t;
+        sm_rng_permute(&rng, stratum[k], INITIAL + 1);
+    }
+    for (size_t t = 0; t < INITIAL && t < c->count; t++) {
         double point[SM_GP_DIMENSIONS], least = INFINITY;
-        for (size_t k = 0; k < p->d; k++) {
-            double digit = 1, value = shift[k];
-            for (unsigned rest = t; rest > 0; rest /= primes[k])
-                value += (double)(rest % primes[k]) * (digit /= primes[k]);
-            point[k] = value - floor(value);
-        }
+        for (size_t k = 0; k < p->d; k++)
+            point[k] = ((double)stratum[k][t] + sm_rng_uniform(&rng)) / (INITIAL + 1);
         uint32_t nearest = 0;
         for (size_t i = 0; i < c->count; i++) {
             double square = 0;
