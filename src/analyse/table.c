@@ -67,7 +67,7 @@ static sm_status read_whole(const reading *r, uint64_t *number, const char *key,
     if (value == NULL || json_is_null(value)) return wanted ? bad(r, "there is no", key) : SM_OK;
     json_int_t found = json_integer_value(value);
     if (!json_is_integer(value) || found < 0 || (double)found > most)
-        return bad(r, "not a whole number from 0 on:", key);
+        return bad(r, "not a whole number from 0 to 2^53:", key);
     *number = (uint64_t)found;
     return SM_OK;
 }
@@ -80,7 +80,7 @@ static sm_status read_number_of(const reading *r, double *number, const json_t *
     if (value == NULL || json_is_null(value)) return SM_OK;
     double found = json_number_value(value);
     if (!json_is_number(value) || !(found >= 0 && found <= most))
-        return bad(r, "not a number from 0 on:", key);
+        return bad(r, "not a number from 0 to 2^53:", key);
     *number = found;
     return SM_OK;
 }

@@ -37,10 +37,12 @@ sm_status sm_setting_words(sm_buf *words, const sm_analysis *a, const sm_trial *
     if (status == SM_OK)
         status = sm_buf_printf(words, ", %s reader%s", sm_show(number, (double)t->readers),
                                t->readers == 1 ? "" : "s");
-    if (status == SM_OK && v->batch_size)
-        status = sm_buf_printf(words, ", batches of %s", sm_show(number, (double)t->batch_size));
     if (status == SM_OK && v->batches)
-        status = sm_buf_printf(words, ", %s of them", sm_show(number, (double)t->batches));
+        status = sm_buf_printf(words, ", %s batch%s", sm_show(number, (double)t->batches),
+                               t->batches == 1 ? "" : "es");
+    if (status == SM_OK && v->batch_size)
+        status = sm_buf_printf(words, "%s of %s", v->batches ? "" : ", batches",
+                               sm_show(number, (double)t->batch_size));
     if (status == SM_OK && v->read_size && t->read_size > 0)
         status = sm_buf_printf(words, ", reads of %s", sm_show_size(size, (double)t->read_size));
     return status;

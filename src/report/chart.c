@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 640, HEIGHT = 340, LEFT = 66, RIGHT = 16, TOP = 14, BOTTOM = 50 };
+enum { WIDTH = 640, HEIGHT = 340, LEFT = 80, RIGHT = 16, TOP = 14, BOTTOM = 50 };
 enum { TICKS_MAX = 14, TEXT_MAX = 40 };
 
 typedef struct scale {
@@ -18,7 +18,7 @@ typedef struct scale {
 
 static double place(const scale *s, double value)
 {
-    double share = s->log ? log(value / s->low) / log(s->high / s->low)
+    double share = s->log ? (log(value) - log(s->low)) / (log(s->high) - log(s->low))
                           : (value - s->low) / (s->high - s->low);
     return s->begin + share * (s->end - s->begin);
 }
@@ -45,7 +45,7 @@ static void finish_range(scale *s, bool from_zero)
         s->high = s->log ? 10 : 1;
     }
     if (s->log) {
-        double air = fmax(1.08, pow(s->high / s->low, 0.04));
+        double air = fmax(1.08, exp(0.04 * (log(s->high) - log(s->low))));
         s->low /= air;
         s->high *= air;
         return;
@@ -78,7 +78,7 @@ static void linear_ticks(scale *s)
 
 static void log_ticks(scale *s)
 {
-    const double decades = log10(s->high / s->low);
+    const double decades = log10(s->high) - log10(s->low);
     const int step = decades > 10 ? (int)(decades / 6) : 1;
     for (int k = (int)floor(log10(s->low)); k <= (int)ceil(log10(s->high)); k += step) {
         add_tick(s, pow(10, k));

@@ -91,7 +91,9 @@ static void put_concurrency(sm_page *p, const sm_analysis *a)
             passed_over++;
             continue;
         }
-        unsigned colour = t->left_out != SM_COUNTS ? 7 : sm_is_files(t) ? 1 : 0;
+        unsigned colour = t->left_out != SM_COUNTS ? SM_COLOUR_OTHER
+                          : sm_is_files(t)         ? SM_COLOUR_FILES
+                                                   : SM_COLOUR_SHARDS;
         spans[count++] = (sm_span){row, t->start_s, t->end_s, colour};
         first = fmin(first, t->start_s);
     }

@@ -215,7 +215,7 @@ static void put_held(sm_page *p, const sm_analysis *a, const sm_cell *const *lin
     for (size_t i = 0; i < count; i++) {
         sm_line_name(names[i], a, lines[i]->first);
         size_t found = gather(dots[i], a, lines[i], free);
-        series[i] = (sm_series){names[i], SM_SERIES_LINE, (unsigned)i, dots[i], found};
+        series[i] = (sm_series){names[i], SM_SERIES_LINE, sm_line_colour(lines, i), dots[i], found};
         varies = varies || found > 1;
     }
     const char *what = free == FREE_READERS ? "readers" : "batch size";
@@ -237,8 +237,8 @@ static void put_held(sm_page *p, const sm_analysis *a, const sm_cell *const *lin
 
 static void put_versus_table(sm_page *p, const sm_versus *versus, size_t count)
 {
-    static const char *const headings[] = {"#Readers", "#Files, images/s", "#Shards, images/s",
-                                           "#Shards / files", "#95% interval"};
+    static const char *const headings[] = {"#Readers", "#Files", "#Shards", "#Shards / files",
+                                           "#95% interval"};
     char text[SM_SHOW_MAX], high[SM_SHOW_MAX], line[2 * SM_SHOW_MAX + 8];
     sm_table_begin(p, "Image files against shards", headings, 5);
     for (size_t i = 0; i < count; i++) {
@@ -273,13 +273,12 @@ static void put_versus(sm_page *p, const sm_analysis *a)
         files[count] = (sm_dot){(double)v->readers, v->files, NAN, NAN};
         shards[count] = (sm_dot){(double)v->readers, v->shards, NAN, NAN};
     }
-    const sm_series series[] = {{"shards", SM_SERIES_LINE, 0, shards, count},
-                                {"image files", SM_SERIES_LINE, 1, files, count}};
-    sm_put(
-        p,
-        "<p class=\"note\">Geometric means over the settings that both were measured at, each at "
-        "its best size of reads; the interval is of the ratio.</p>\n"
-        "<div class=\"pair\"><figure>\n");
+    const sm_series series[] = {{"shards", SM_SERIES_LINE, SM_COLOUR_SHARDS, shards, count},
+                                {"image files", SM_SERIES_LINE, SM_COLOUR_FILES, files, count}};
+    sm_put(p, "<p class=\"note\">Images a second, geometric means over the settings that both were "
+              "measured at, each at "
+              "its best size of reads; the interval is of the ratio.</p>\n"
+              "<div class=\"pair\"><figure>\n");
     sm_chart_draw(
         p, &(sm_chart){
                .title = "Image files against shards, by readers",

@@ -27,7 +27,7 @@ static size_t gather_cells(const sm_cell *found[ROWS_MAX], unsigned colours[ROWS
                 t->read_size != best->read_size || t->batches != best->batches ||
                 t->batch_size != best->batch_size)
                 continue;
-            colours[count] = (unsigned)l;
+            colours[count] = sm_line_colour(lines, l);
             found[count++] = &a->cells[i];
         }
     }

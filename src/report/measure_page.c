@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static size_t insert_line(const sm_cell *lines[SM_LINES_MAX], size_t count, const sm_cell *line)
@@ -31,6 +32,16 @@ size_t sm_lines_of(const sm_analysis *a, const sm_cell *lines[SM_LINES_MAX])
         count = insert_line(lines, count, best);
     }
     return count;
+}
+
+unsigned sm_line_colour(const sm_cell *const *lines, size_t line)
+{
+    static const unsigned of_files[] = {SM_COLOUR_FILES, 3, 6},
+                          of_shards[] = {SM_COLOUR_SHARDS, 2, 4, 5};
+    const bool files = sm_is_files(lines[line]->first);
+    size_t before = 0;
+    for (size_t i = 0; i < line; i++) before += sm_is_files(lines[i]->first) == files ? 1 : 0;
+    return files ? of_files[before % 3] : of_shards[before % 4];
 }
 
 void sm_line_name(char name[SM_NAME_LEN], const sm_analysis *a, const sm_trial *t)
@@ -126,15 +137,30 @@ static void put_setting_row(sm_page *p, const sm_analysis *a, const sm_cell *cel
     sm_put(p, "</tr>\n");
 }
 
+static int by_rate_falling(const void *x, const void *y)
+{
+    const sm_cell *a = *(const sm_cell *const *)x, *b = *(const sm_cell *const *)y;
+    if (a->rate.mean != b->rate.mean) return a->rate.mean < b->rate.mean ? 1 : -1;
+    return (a->begin > b->begin) - (a->begin < b->begin);
+}
+
 static void put_settings(sm_page *p, const sm_analysis *a)
 {
     enum { ROWS_MAX = 400 };
     static const char *const headings[] = {"Setting",       "#Trials",  "#Images/s", "#Std. dev.",
                                            "#95% interval", "#Bytes/s", "#P(best)"};
     if (a->cell_count == 0) return;
+    const sm_cell **order = calloc(a->cell_count, sizeof *order);
+    if (order == NULL) {
+        if (p->status == SM_OK) p->status = sm_fail_memory(a->cell_count * sizeof *order);
+        return;
+    }
+    for (size_t i = 0; i < a->cell_count; i++) order[i] = &a->cells[i];
+    qsort(order, a->cell_count, sizeof *order, by_rate_falling);
     sm_put(
         p,
-        "<section id=\"settings\"><h2>Every setting</h2>\n<p class=\"note\">Means over the trials "
+        "<section id=\"settings\"><h2>Every setting</h2>\n<p class=\"note\">The fastest first. "
+        "Means over the trials "
         "that count, with Student\u2019s t intervals; P(best) is the probability to be the fastest "
         "under the same conditions, with the spread pooled over all settings.</p>\n");
     sm_table_begin(p, "Every setting", headings, 7);
@@ -142,10 +168,11 @@ static void put_settings(sm_page *p, const sm_analysis *a)
     for (size_t i = 0; i < rows; i++) {
         bool is_best = false;
         for (size_t c = 0; c < a->condition_count; c++)
-            is_best = is_best || a->conditions[c].best == i;
-        put_setting_row(p, a, &a->cells[i], is_best);
+            is_best = is_best || &a->cells[a->conditions[c].best] == order[i];
+        put_setting_row(p, a, order[i], is_best);
     }
     sm_table_end(p);
+    free(order);
     if (rows < a->cell_count)
         sm_putf(p,
                 "<p class=\"note\">The first %zu of %zu; the CSV and JSON exports have all.</p>\n",

@@ -44,13 +44,28 @@ static void put_number(sm_page *p, double value)
         sm_cell_number(p, (snprintf(text, sizeof text, "%.4g", value), text));
 }
 
-static void put_coefficients(sm_page *p, const sm_regression *r)
+/* What a coefficient does to images a second. */
+static void put_meaning(sm_page *p, const char *term, double beta, bool logs)
+{
+    char text[SM_SHOW_MAX];
+    const bool is_log = strncmp(term, "log(", 4) == 0, is_level = strchr(term, '=') != NULL;
+    if (strcmp(term, "intercept") == 0)
+        sm_put(p, "<td></td>");
+    else if (!logs)
+        sm_putf(p, "<td>%s%s images/s%s</td>", beta < 0 ? "" : "+", sm_show(text, beta),
+                is_level ? "" : " for one more");
+    else
+        sm_putf(p, "<td>\u00d7 %s%s</td>", sm_show(text, is_log ? pow(2, beta) : exp(beta)),
+                is_log ? " when doubled" : "");
+}
+
+static void put_coefficients(sm_page *p, const sm_regression *r, bool logs)
 {
     static const char *const headings[] = {"Term", "#Coefficient",  "#Std. error", "#t",
-                                           "#p",   "#95% interval", "#HC3 error"};
+                                           "#p",   "#95% interval", "#HC3 error",  "So"};
     const sm_ols *f = &r->fit;
     char text[SM_SHOW_MAX], line[2 * SM_SHOW_MAX + 8];
-    sm_table_begin(p, "Coefficients", headings, 7);
+    sm_table_begin(p, "Coefficients", headings, 8);
     for (size_t j = 0; j < f->k; j++) {
         sm_put(p, "<tr>");
         sm_cell_text(p, r->terms[r->columns[f->kept[j]]].name);
@@ -61,6 +76,7 @@ static void put_coefficients(sm_page *p, const sm_regression *r)
         snprintf(line, sizeof line, "%.4g to %.4g", f->low[j], f->high[j]);
         sm_cell_number(p, line);
         put_number(p, f->hc3[j]);
+        put_meaning(p, r->terms[r->columns[f->kept[j]]].name, f->beta[j], logs);
         sm_put(p, "</tr>\n");
     }
     sm_table_end(p);
@@ -112,12 +128,15 @@ static void put_residuals(sm_page *p, const sm_analysis *a, const sm_regression 
 {
     const sm_cell *lines[SM_LINES_MAX];
     const char *formats[SM_LINES_MAX];
+    unsigned colours[SM_LINES_MAX];
     size_t formats_count = 0;
     const size_t line_count = sm_lines_of(a, lines);
     for (size_t l = 0; l < line_count; l++) {
         size_t at = 0;
         while (at < formats_count && formats[at] != lines[l]->first->format) at++;
-        if (at == formats_count) formats[formats_count++] = lines[l]->first->format;
+        if (at < formats_count) continue;
+        colours[formats_count] = sm_line_colour(lines, l);
+        formats[formats_count++] = lines[l]->first->format;
     }
     sm_dot *dots = calloc(r->fit.n, sizeof *dots);
     if (dots == NULL) {
@@ -134,9 +153,9 @@ static void put_residuals(sm_page *p, const sm_analysis *a, const sm_regression 
             if (at == s) dots[used++] = (sm_dot){r->fit.fitted[i], r->fit.residual[i], NAN, NAN};
         }
         if (used > begin)
-            series[count++] =
-                (sm_series){s < formats_count ? sm_format_words(formats[s]) : "others",
-                            SM_SERIES_DOTS, (unsigned)s, dots + begin, used - begin};
+            series[count++] = (sm_series){
+                s < formats_count ? sm_format_words(formats[s]) : "others", SM_SERIES_DOTS,
+                s == formats_count ? SM_COLOUR_OTHER : colours[s], dots + begin, used - begin};
     }
     sm_chart_draw(p, &(sm_chart){.title = "Residuals of the regression",
                                  .description = "A dot for each trial: what the model leaves "
@@ -164,7 +183,7 @@ void sm_regression_section(sm_page *p, const sm_analysis *a)
     if (a->chosen >= 0) {
         const sm_regression *r = &a->models[a->chosen];
         sm_putf(p, "<h3>Coefficients of the model %s</h3>\n", sm_model_name((sm_model)a->chosen));
-        put_coefficients(p, r);
+        put_coefficients(p, r, a->chosen == SM_MODEL_LOG);
         sm_put(p, "<h3>Its residuals</h3>\n<div class=\"pair\"><figure>\n");
         put_residuals(p, a, r, a->chosen == SM_MODEL_LOG);
         sm_put(p, "</figure>\n<div>");

@@ -62,6 +62,7 @@ const char *const sm_page_style[] = {
     "tbody tr:last-child td{border-bottom:0}\n"
     "thead th{position:sticky;top:0;background:var(--wash);font-weight:600;white-space:nowrap}\n"
     ".n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
+    "td:first-child:not(.n){min-width:9em}\n"
     "td.strip{min-width:180px;padding:2px 8px;vertical-align:middle}\n"
     "tr.best td{background:var(--call);font-weight:600}\n"
     "code{font:13px ui-monospace,\"DejaVu Sans Mono\",monospace;overflow-wrap:anywhere}\n"
