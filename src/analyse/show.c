@@ -24,6 +24,7 @@ static void group_digits(char text[SM_SHOW_MAX], const char *digits)
 const char *sm_show(char text[SM_SHOW_MAX], double number)
 {
     const double size = fabs(number);
+    if (number == 0) number = 0; /* no minus before a zero */
     if (isnan(number)) {
         snprintf(text, SM_SHOW_MAX, "%s", none);
     } else if (size >= 1e12 || (size > 0 && size < 1e-4)) {

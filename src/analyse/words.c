@@ -163,18 +163,28 @@ static sm_status tell_ceiling(sm_buf *words, const sm_latency *l)
 {
     char text[SM_SHOW_MAX], readers[SM_SHOW_MAX];
     if (!l->has_ceiling)
-        return sm_buf_printf(words, "; no shared ceiling was met up to %s/s with %s readers.",
+        return sm_buf_printf(words, "; no shared ceiling was met up to %s/s with %s readers",
                              sm_show_bytes(text, l->ceiling.value),
                              sm_show(readers, l->most_readers));
     sm_status status = sm_buf_printf(words, "; all readers together get %s/s",
                                      sm_show_bytes(text, l->ceiling.value));
     if (status == SM_OK) status = tell_interval(words, &l->ceiling, sm_show_bytes);
     if (status == SM_OK && l->busy > 0.8)
-        status =
-            sm_buf_printf(words,
-                          ", with the processors %s busy: that limit is this machine's, not the "
-                          "storage's",
-                          sm_show_percent(text, l->busy));
+        status = sm_buf_printf(words,
+                               ", with the processors %s busy: that limit is this machine's, not "
+                               "the storage's",
+                               sm_show_percent(text, l->busy));
+    return status;
+}
+
+static sm_status tell_latency(sm_buf *words, const sm_latency *l)
+{
+    char text[SM_SHOW_MAX];
+    sm_status status = tell_stream(words, l);
+    if (status == SM_OK) status = tell_ceiling(words, l);
+    if (status == SM_OK && l->typical_error > 0.2)
+        status = sm_buf_printf(words, "; but half of the trials are more than %s off this model",
+                               sm_show_percent(text, l->typical_error));
     return status == SM_OK ? sm_buf_append_str(words, ".") : status;
 }
 
@@ -237,9 +247,7 @@ sm_status sm_find_words(sm_analysis *a)
     if (status == SM_OK) status = end_sentence(tell_versus(a), words, begin);
     for (size_t i = 0; status == SM_OK && i < a->latency_count && i < LATENCY_SENTENCES; i++) {
         begin = words->len;
-        status = tell_stream(words, &a->latencies[i]);
-        if (status == SM_OK) status = tell_ceiling(words, &a->latencies[i]);
-        status = end_sentence(status, words, begin);
+        status = end_sentence(tell_latency(words, &a->latencies[i]), words, begin);
     }
     begin = words->len;
     if (status == SM_OK) status = end_sentence(tell_regression(a), words, begin);

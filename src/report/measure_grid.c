@@ -147,7 +147,9 @@ static size_t gather(sm_dot dots[DOTS_MAX], const sm_analysis *a, const sm_cell 
         if (!on_line(cell, line) || !is_held(cell->first, line->first, free)) continue;
         dots[count++] = (sm_dot){
             (double)(free == FREE_READERS ? cell->first->readers : cell->first->batch_size),
-            cell->rate.mean, cell->rate.low, cell->rate.high};
+            cell->rate.mean,
+            /* no rate is below 0, whatever t says of few trials */
+            cell->rate.low < 0 ? 0 : cell->rate.low, cell->rate.high};
     }
     return count;
 }

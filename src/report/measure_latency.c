@@ -107,8 +107,10 @@ static void put_model_table(sm_page *p, const sm_latency *l)
                              : "</tr>\n<tr><td>No ceiling met; the most seen</td>");
     show_interval(line, &l->ceiling, sm_show_bytes, "/s");
     sm_cell_number(p, line);
-    sm_put(p, "</tr>\n<tr><td>Processors busy at the ceiling</td>");
-    sm_cell_number(p, sm_show_percent(text, l->busy));
+    if (l->has_ceiling) {
+        sm_put(p, "</tr>\n<tr><td>Processors busy at the ceiling</td>");
+        sm_cell_number(p, sm_show_percent(text, l->busy));
+    }
     sm_put(p, "</tr>\n<tr><td>Median error of the model</td>");
     sm_cell_number(p, sm_show_percent(text, l->typical_error));
     sm_put(p, "</tr>\n<tr><td>Trials</td>");

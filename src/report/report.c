@@ -62,10 +62,10 @@ static sm_status deliver(sm_report_summary *summary, const sm_analysis *a,
                          const sm_report_options *options)
 {
     sm_status status = SM_OK;
-    if (options->on_sentence != NULL) tell(a, options);
     if (options->csv != NULL) status = write_csv(a, options->csv);
     if (status == SM_OK && options->json != NULL) status = write_json(a, options->json);
     if (status == SM_OK && options->html != NULL) status = write_page(a, options);
+    if (status == SM_OK && options->on_sentence != NULL) tell(a, options);
     if (status == SM_OK && summary != NULL)
         *summary = (sm_report_summary){.runs = a->table->run_count,
                                        .trials = a->table->count,
