@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+extern const unsigned char sm_page_style[]; /* cmake/embed.cmake makes them of page.css */
+extern const size_t sm_page_style_len;
+
 enum { PAGE_MAX = 256 << 20 };
 
 void sm_page_init(sm_page *page)
@@ -113,7 +116,8 @@ void sm_page_begin(sm_page *page, const char *title)
                  "<meta name=\"generator\" content=\"shardmill " SM_VERSION "\">\n<title>");
     sm_text_cut(page, title, 120);
     sm_put(page, "</title>\n<style>\n");
-    for (size_t i = 0; sm_page_style[i] != NULL; i++) sm_put(page, sm_page_style[i]);
+    if (page->status == SM_OK)
+        page->status = sm_buf_append(&page->out, sm_page_style, sm_page_style_len);
     sm_put(page, "</style>\n</head>\n<body>\n<main>\n");
 }
 

@@ -35,6 +35,4 @@ void sm_table_end(sm_page *page);
 void sm_cell_text(sm_page *page, const char *text);   /* anybody's */
 void sm_cell_number(sm_page *page, const char *text); /* ours */
 
-extern const char *const sm_page_style[]; /* ends with NULL */
-
 #endif
