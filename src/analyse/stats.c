@@ -76,6 +76,7 @@ static double t_density(double t, double df)
 double sm_t_quantile(double p, double df)
 {
     if (!(p > 0 && p < 1) || !(df > 0)) return NAN;
+    if (p == 0.5) return 0;
     const double tail = p < 0.5 ? p : 1 - p;
     double low = 0, high = 1;
     while (sm_t_two_sided(high, df) / 2 > tail && high < 1e300) {
