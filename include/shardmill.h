@@ -417,4 +417,6 @@ SM_API sm_status sm_feature_float(float *value, const sm_feature *feature, size_
 #ifdef __cplusplus
 }
 #endif
+#include "shardmill_measure.h"
+
 #endif

@@ -104,6 +104,16 @@ void sm_io_fetch_many(sm_fetch *fetches, size_t count)
     }
 }
 
+sm_status sm_io_read_range(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
+                           sm_file_info *info)
+{
+    const sm_store *store;
+    sm_status status = sm_store_of(&store, &url);
+    if (status != SM_OK) return status;
+    if (store->read_range == NULL) return sm_store_cannot(url, "read in parts");
+    return store->read_range(buf, url, offset, len, info);
+}
+
 /* ---- Writing */
 
 struct sm_sink {
