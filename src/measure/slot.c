@@ -1,5 +1,6 @@
 /* What one reader does. */
 #include "core/machine.h"
+#include "image/image.h"
 #include "measure/reading.h"
 
 #include <errno.h>
@@ -234,12 +235,30 @@ void sm_slot_done(sm_slot *slot, const sm_ask *ask, int64_t result)
 
 /* ---- What it holds */
 
+/* The picture within a tf.train.Example: the first value of bytes that is one. What has none goes
+ * on as it is, and fails to decode. */
+static void find_picture(const uint8_t **data, size_t *len)
+{
+    sm_feature feature;
+    size_t at = 0, bytes_len;
+    const uint8_t *bytes;
+    while (sm_example_next(&feature, &at, *data, *len) == SM_OK && feature.name != NULL) {
+        if (feature.kind != SM_FEATURE_BYTES || feature.count == 0) continue;
+        if (sm_feature_bytes(&bytes, &bytes_len, &feature, 0) != SM_OK) return;
+        if (sm_sniff(bytes, bytes_len) == SM_FORMAT_UNKNOWN) continue;
+        *data = bytes;
+        *len = bytes_len;
+        return;
+    }
+}
+
 static sm_status give(void *user, const uint8_t *data, size_t len)
 {
     sm_slot *slot = user;
     sm_reading *r = slot->reading;
     slot->images++;
     if (!atomic_load_explicit(&r->has_any, memory_order_relaxed)) atomic_store(&r->has_any, true);
+    if (r->feed != NULL && r->dataset->format == SM_MEASURE_TFRECORD) find_picture(&data, &len);
     if (r->feed != NULL) return sm_feed_push(r->feed, data, len);
     const uint64_t number = atomic_fetch_add(&r->images, 1) + 1;
     if (number == r->trial->batch_size) atomic_store(&r->first_batch_ns, sm_clock_ns());
