@@ -69,11 +69,10 @@ typedef struct sm_fetch {
  * against the checksum that the store has of it. The urls may be of several stores. */
 void sm_io_fetch_many(sm_fetch *fetches, size_t count);
 
-/* Appends len bytes from offset to buf (fewer only at the end) of an object of a store; of local
- * files the caller reads parts itself. info is zeroed before the first part, and kept for the next
- * ones: an object that has changed since is SM_ERR_CORRUPT. */
-sm_status sm_io_read_range(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
-                           sm_file_info *info);
+/* As sm_io_read_range, for parts that must be of one version: info is zeroed before the first part,
+ * and kept for the next ones; an object that has changed since is SM_ERR_CORRUPT. */
+sm_status sm_io_read_part(sm_buf *buf, const char *path, uint64_t offset, uint64_t len,
+                          sm_file_info *info);
 
 /* What this process has received of stores so far, as libcurl counts it: bodies and headers, but
  * neither TLS nor TCP. */

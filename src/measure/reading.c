@@ -52,7 +52,7 @@ static int64_t fetch(sm_slot *slot, const sm_ask *ask)
             sm_fail(one.status, "%s", one.error);
             return -1;
         }
-    } else if (sm_io_read_range(part, ask->path, ask->offset, ask->len, &slot->info) != SM_OK) {
+    } else if (sm_io_read_part(part, ask->path, ask->offset, ask->len, &slot->info) != SM_OK) {
         return -1;
     }
     return (int64_t)(part->len - before);
