@@ -75,6 +75,9 @@ typedef struct sm_measure_trial {
     uint32_t index;     /* in the order of execution */
     uint64_t seed;
     double seconds; /* stop after so many; 0: no limit */
+    /* of trials on other machines */
+    uint32_t members, member; /* how many start together, and which of them; 0: none do */
+    double start_at;          /* when to begin, seconds since 1970; 0: at once */
     /* --decode */
     bool decode;
     uint32_t image_size; /* of the square that pictures are decoded to */
@@ -116,9 +119,9 @@ typedef struct sm_measure_row {
     double stall_s;     /* that the consumer waited for batches, the first left out */
     double blocked_s;   /* that full batches waited for the consumer, nothing else could be done */
     uint64_t undecoded; /* pictures that failed to decode; others took their places */
-    sm_measure_engine engine; /* that was used; AUTO: a store's */
-    char host[65];
-    double start_s, end_s; /* since the run began, by the wall clock */
+    sm_measure_engine engine;    /* that was used; AUTO: a store's */
+    char host[65], executor[65]; /* "": not told */
+    double start_s, end_s;       /* since the run began, by the wall clock */
     uint32_t marks;
 } sm_measure_row;
 
@@ -165,8 +168,10 @@ typedef struct sm_measure_options {
     bool decode;
     uint32_t image_size; /* 224 */
     double step_ms;
-    const char *output;  /* JSON Lines; NULL: none. The only thing that is ever written */
-    const char *command; /* for the results; NULL: none */
+    struct sm_engine *cluster; /* carries trials out elsewhere; NULL: this process does */
+    uint32_t members;          /* executors that start each trial together; 0: one at a time */
+    const char *output;        /* JSON Lines; NULL: none. The only thing that is ever written */
+    const char *command;       /* for the results; NULL: none */
 
     /* Behind each trial, from the calling thread; may be NULL. */
     void (*on_row)(void *user, const sm_measure_row *row, size_t done, size_t planned);
@@ -189,11 +194,12 @@ SM_API void sm_measure_result_free(sm_measure_result *result);
 
 /*
  * One trial as text, for those who send trials to other machines: task is a JSON object with the
- * fields of sm_measure_trial by the names that the results have, *row the line of results, without
- * its newline, the caller's to free(). started is when the run began, in seconds since 1970. What
- * is wrong with a trial is told in its row; another status than SM_OK means that task is none.
+ * fields of sm_measure_trial by the names that the results have, and "started", when the run began,
+ * and "start_at", when reading is to begin (both in seconds since 1970; 0: now). *row is the line
+ * of results, without its newline, the caller's to free(). What is wrong with a trial is told in
+ * its row; another status than SM_OK means that task is none.
  */
-SM_API sm_status sm_measure_task(char **row, const char *task, double started);
+SM_API sm_status sm_measure_task(char **row, const char *task);
 
 #ifdef __cplusplus
 }

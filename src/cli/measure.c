@@ -1,5 +1,6 @@
 /* shardmill measure */
 #include "commands.h"
+#include "engines.h"
 #include "measure_table.h"
 #include "screen.h"
 
@@ -9,6 +10,9 @@
 
 typedef struct measure_call {
     sm_measure_options options; /* axes that were not given are empty until complete() */
+    engine_call engine;
+    uint32_t executors;
+    bool is_concurrent;
     double what_if;
     bool quiet;
     screen screen;
@@ -123,7 +127,7 @@ static bool read_format(void *target, const char *text, const char **want)
     return true;
 }
 
-static bool read_engine(void *target, const char *text, const char **want)
+static bool read_io(void *target, const char *text, const char **want)
 {
     uint64_t value;
     *want = "one of auto|uring|threads";
@@ -156,6 +160,13 @@ static bool read_share(void *target, const char *text, const char **want)
     if (!read_number(share, text, &unit) || unit != '%' || *share > 100) return false;
     *share /= 100;
     return true;
+}
+
+static bool read_mode(void *target, const char *text, const char **want)
+{
+    *want = "one of isolated|concurrent";
+    *(bool *)target = strcmp(text, "concurrent") == 0;
+    return strcmp(text, "concurrent") == 0 || strcmp(text, "isolated") == 0;
 }
 
 /* ---- Options */
@@ -249,6 +260,44 @@ static const option_row rows[] = {
      .value = "90%",
      .read = read_share,
      .help = "also say how many readers reach that share of the best"},
+    {.kind = OPTION_HEADING, .help = "On other machines (sources must be reachable from there)"},
+    {.name = "engine",
+     .kind = OPTION_CUSTOM,
+     .offset = offsetof(measure_call, engine.kind),
+     .value = "local|lines|spark",
+     .read = read_engine,
+     .help = "who runs the trials: this process, Spark's executors, or whoever takes lines of JSON "
+             "to 'shardmill worker' (local)"},
+    {.name = "mode",
+     .kind = OPTION_CUSTOM,
+     .offset = offsetof(measure_call, is_concurrent),
+     .value = "isolated|concurrent",
+     .read = read_mode,
+     .help = "isolated: one trial at a time in the whole cluster; concurrent: each on --executors "
+             "at once (isolated)"},
+    {.name = "executors",
+     .kind = OPTION_U32,
+     .offset = offsetof(measure_call, executors),
+     .value = "N",
+     .min = 1,
+     .max = 65536,
+     .help = "how many start each trial together"},
+    {.name = "master",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(measure_call, engine.spark.master),
+     .value = "URL",
+     .help = "of Spark: local[2], spark://host:7077, yarn, k8s://… (spark-submit's own setting)"},
+    {.name = "conf",
+     .kind = OPTION_CUSTOM,
+     .offset = offsetof(measure_call, engine),
+     .value = "KEY=VALUE",
+     .read = read_conf,
+     .help = "a setting of Spark's; may be given many times"},
+    {.name = "worker",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(measure_call, engine.spark.worker),
+     .value = "FILE",
+     .help = "the program for the executors, or a .tgz that holds it as bin/shardmill (this one)"},
     {.kind = OPTION_HEADING, .help = "Sources and results"},
     {.name = "output",
      .letter = 'o',
@@ -272,7 +321,7 @@ static const option_row rows[] = {
      .kind = OPTION_CUSTOM,
      .offset = offsetof(measure_call, options.engine),
      .value = "ENGINE",
-     .read = read_engine,
+     .read = read_io,
      .help = "of local files: uring or threads (uring when cold or direct)"},
     {.name = "quiet",
      .letter = 'q',
@@ -379,6 +428,11 @@ static int run_measure(int argc, char **argv)
     if (found.count == 0) return usage_error(&measure_command, "wanted is at least one SRC");
     if (call.options.step_ms > 0 && !call.options.decode)
         return usage_error(&measure_command, "--step-ms goes with --decode");
+    if (call.is_concurrent != (call.executors > 0))
+        return usage_error(&measure_command, "--mode concurrent and --executors go together");
+    if (call.is_concurrent && call.engine.kind == ENGINE_LOCAL)
+        return usage_error(&measure_command, "--mode concurrent wants --engine spark");
+    call.options.members = call.executors;
     complete(&call.options);
 
     screen_init(&call.screen, "measure", LOG_TEXT, call.quiet);
@@ -388,9 +442,16 @@ static int run_measure(int argc, char **argv)
     call.options.is_cancelled = is_cancelled;
     call.options.user = &call;
     catch_signals();
-    sm_measure_result result;
-    sm_status status = sm_measure(&result, found.items, (size_t)found.count, &call.options);
+    sm_measure_result result = {0};
+    sm_status status = open_engine(&call.options.cluster, &call.engine);
+    if (status == SM_OK)
+        status = sm_measure(&result, found.items, (size_t)found.count, &call.options);
     const int code = finish(&call, &result, status);
+    if (call.engine.lines != NULL) {
+        fprintf(call.engine.lines, "{\"type\":\"end\",\"status\":%d}\n", code);
+        fclose(call.engine.lines);
+    }
+    sm_engine_free(call.options.cluster);
     sm_measure_result_free(&result);
     free(words);
     return code;

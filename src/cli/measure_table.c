@@ -343,6 +343,75 @@ static void print_failures(const table *t)
     }
 }
 
+static void print_setting(const cell *c)
+{
+    char readers[NUMBER_MAX], batch[NUMBER_MAX], size[NUMBER_MAX];
+    show_read_size(size, c);
+    printf("%s reader%s, batches of %s, %s%s", show_count(readers, c->trial.readers),
+           c->trial.readers == 1 ? "" : "s", show_count(batch, c->trial.batch_size),
+           c->trial.read_size == 0 ? "read whole" : "read size ",
+           c->trial.read_size == 0 ? "" : size);
+}
+
+/* What the members of one group did together. */
+typedef struct group {
+    double first_start, last_start, first_end, last_end;
+    double images, bytes;
+    size_t members;
+} group;
+
+/* The group that row number at begins; rows of one stand behind each other. */
+static group group_at(const sm_measure_result *r, size_t at)
+{
+    const uint32_t members = r->rows[at].trial.members;
+    group g = {.first_start = r->rows[at].start_s, .first_end = r->rows[at].end_s};
+    for (size_t i = at; i < r->row_count && i < at + members; i++) {
+        const sm_measure_row *row = &r->rows[i];
+        if (row->trial.index / members != r->rows[at].trial.index / members) break;
+        if (row->status != SM_OK) continue;
+        g.first_start = fmin(g.first_start, row->start_s);
+        g.last_start = fmax(g.last_start, row->start_s);
+        g.first_end = fmin(g.first_end, row->end_s);
+        g.last_end = fmax(g.last_end, row->end_s);
+        g.images += (double)row->images;
+        g.bytes += (double)row->bytes;
+        g.members++;
+    }
+    return g;
+}
+
+/* Of each cell whose trials ran on many at once: what all got, and for how long they overlapped. */
+static void print_together(const table *t)
+{
+    const sm_measure_result *r = t->result;
+    for (size_t c = 0; c < t->count; c++) {
+        const cell *one = &t->cells[c];
+        double images = 0, bytes = 0, seconds = 0, overlap = 0, groups = 0;
+        for (size_t i = 0; i < r->row_count; i++) {
+            const sm_measure_trial *trial = &r->rows[i].trial;
+            if (trial->cell != c || trial->members == 0 || trial->member != 0) continue;
+            const group g = group_at(r, i);
+            const double span = g.last_end - g.first_start;
+            if (g.members < trial->members || !(span > 0)) continue;
+            images += g.images / span;
+            bytes += g.bytes / span;
+            seconds += fmax(0, g.first_end - g.last_start);
+            overlap += fmax(0, g.first_end - g.last_start) / span;
+            groups++;
+        }
+        if (groups == 0) continue;
+        char text[NUMBER_MAX], rate[NUMBER_MAX];
+        printf("\n%u together, %s, ", one->trial.members, one->trial.source);
+        print_setting(one);
+        printf(": %.0f images/s, %s/s in all; they overlapped for %s, %.0f%% of the time",
+               images / groups, show_bytes(rate, bytes / groups),
+               show_seconds(text, seconds / groups), 100 * overlap / groups);
+        if (overlap / groups < 0.8)
+            printf(" (too little: take more --batches, and see that clocks agree)");
+    }
+    if (r->rows[0].trial.members > 0) putchar('\n');
+}
+
 static void print_decode(const table *t)
 {
     for (size_t i = 0; i < t->count; i++) {
@@ -396,16 +465,6 @@ static const cell *best_of(const table *t, const char *source)
         if (best == NULL || c->rate > best->rate) best = c;
     }
     return best;
-}
-
-static void print_setting(const cell *c)
-{
-    char readers[NUMBER_MAX], batch[NUMBER_MAX], size[NUMBER_MAX];
-    show_read_size(size, c);
-    printf("%s reader%s, batches of %s, %s%s", show_count(readers, c->trial.readers),
-           c->trial.readers == 1 ? "" : "s", show_count(batch, c->trial.batch_size),
-           c->trial.read_size == 0 ? "read whole" : "read size ",
-           c->trial.read_size == 0 ? "" : size);
 }
 
 static void print_comparison(const cell *best, const cell *other)
@@ -477,6 +536,7 @@ void print_measure_table(const sm_measure_result *result, double what_if)
     print_marks(&t);
     print_failures(&t);
     print_decode(&t);
+    print_together(&t);
     print_advice(&t);
     if (what_if > 0) print_what_if(&t, what_if);
     free(t.cells);

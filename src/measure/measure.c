@@ -173,6 +173,7 @@ static void randomise(measuring *m)
         sm_measure_trial *t = &m->trials[i];
         const double quick = quick_seconds / (double)m->count;
         t->index = (uint32_t)i;
+        t->members = m->options->members;
         if (m->options->quick && (t->seconds <= 0 || t->seconds > quick)) t->seconds = quick;
     }
 }
@@ -185,7 +186,10 @@ static sm_status plan(measuring *m, size_t sources)
                        size == 0 ? "no" : "too many", TRIALS_MAX);
     m->trials = calloc(size * sources, sizeof *m->trials);
     m->dataset_of = calloc(size * sources, sizeof *m->dataset_of);
-    m->result->rows = calloc(size * sources, sizeof *m->result->rows);
+    const size_t members = m->options->members > 0 ? m->options->members : 1;
+    if (members > TRIALS_MAX / sources / size)
+        return sm_fail(SM_ERR_USAGE, "%zu members of each trial are too many", members);
+    m->result->rows = calloc(size * sources * members, sizeof *m->result->rows);
     if (m->trials == NULL || m->dataset_of == NULL || m->result->rows == NULL)
         return sm_fail_memory(size * sources * sizeof *m->result->rows);
     uint32_t cell = 0;
@@ -195,7 +199,7 @@ static sm_status plan(measuring *m, size_t sources)
             status = add_cell(m, s, i, &cell);
     if (status == SM_OK && m->count == 0)
         status = sm_fail(SM_ERR_USAGE, "a store cannot be read directly: --cache cold, or warm");
-    m->result->planned = m->count;
+    m->result->planned = m->count * members;
     if (status == SM_OK) randomise(m);
     return status;
 }
@@ -333,6 +337,19 @@ static sm_status run_trials(measuring *m)
     return SM_OK;
 }
 
+/* The same, somewhere else. */
+static sm_status run_elsewhere(measuring *m, const char *const *sources)
+{
+    const char **real = calloc(m->count, sizeof *real);
+    if (real == NULL) return sm_fail_memory(m->count * sizeof *real);
+    for (size_t i = 0; i < m->count; i++) real[i] = sources[m->dataset_of[i]];
+    sm_status status = sm_cluster_run(m->result->rows, &m->result->row_count, m->trials, real,
+                                      m->count, m->options, m->started_s);
+    for (size_t i = 0; i < m->result->row_count; i++) redact_error(&m->result->rows[i]);
+    free(real);
+    return status;
+}
+
 static void note_start(measuring *m)
 {
     struct tm tm;
@@ -354,7 +371,8 @@ SM_API sm_status sm_measure(sm_measure_result *result, const char *const *source
     if (status == SM_OK) status = plan(&m, count);
     /* Before hours are spent on what could not be kept. */
     if (status == SM_OK && options->output != NULL) status = sm_sink_open(&sink, options->output);
-    if (status == SM_OK) status = run_trials(&m);
+    if (status == SM_OK)
+        status = options->cluster == NULL ? run_trials(&m) : run_elsewhere(&m, sources);
     const bool is_told = status == SM_OK || status == SM_ERR_CANCELLED;
     for (size_t i = 0; i < result->source_count; i++)
         result->sources[i].images = sm_dataset_images(&m.datasets[i]);
@@ -385,15 +403,16 @@ SM_API void sm_measure_result_free(sm_measure_result *result)
     *result = (sm_measure_result){0};
 }
 
-SM_API sm_status sm_measure_task(char **row, const char *task, double started)
+SM_API sm_status sm_measure_task(char **row, const char *task)
 {
+    double started = 0;
     json_error_t error;
     sm_measure_trial trial;
     sm_measure_row outcome = {.device_bytes = -1, .socket_bytes = -1};
     sm_dataset dataset;
     json_t *read = json_loads(task, JSON_REJECT_DUPLICATES, &error);
     if (read == NULL) return sm_fail(SM_ERR_CORRUPT, "the task is no JSON: %s", error.text);
-    sm_status status = sm_trial_of_json(&trial, read);
+    sm_status status = sm_trial_of_json(&trial, &started, read);
     if (status == SM_OK) status = check_trial(&trial);
     char *source = status == SM_OK ? redacted(trial.source) : NULL;
     if (status == SM_OK && source == NULL) status = sm_fail_memory(strlen(trial.source));

@@ -89,7 +89,9 @@ static bool set_trial(json_t *o, const sm_measure_trial *t)
            set(o, "order", json_string(orders[t->order])) &&
            set(o, "cache", json_string(caches[t->cache])) && set(o, "repeat", whole(t->repeat)) &&
            set(o, "decode", json_boolean(t->decode)) && set(o, "step_ms", json_real(t->step_ms)) &&
-           set(o, "image_size", t->decode ? whole(t->image_size) : json_null());
+           set(o, "image_size", t->decode ? whole(t->image_size) : json_null()) &&
+           (t->members == 0 ||
+            (set(o, "members", whole(t->members)) && set(o, "member", whole(t->member))));
 }
 
 static bool set_latency(json_t *object, const sm_measure_row *r)
@@ -130,7 +132,8 @@ json_t *sm_row_json(const sm_measure_row *row)
                set(o, "status", json_string(sm_status_name(row->status)));
     else
         good = good && set_outcome(o, row);
-    good = good && set(o, "host", sm_json_text(row->host)) && set(o, "executor", json_null()) &&
+    good = good && set(o, "host", sm_json_text(row->host)) &&
+           set(o, "executor", *row->executor == '\0' ? json_null() : sm_json_text(row->executor)) &&
            set(o, "start_s", json_real(row->start_s)) && set(o, "end_s", json_real(row->end_s)) &&
            set_marks(o, row->marks) == SM_OK;
     if (good) return o;
@@ -224,20 +227,22 @@ static sm_status get_word(int *value, const json_t *task, const char *key, const
     return sm_fail(SM_ERR_CORRUPT, "'%s' is no word that is known there", key);
 }
 
-static sm_status get_real(double *value, const json_t *task, const char *key)
+static sm_status get_real(double *value, const json_t *task, const char *key, double most)
 {
     const json_t *found = json_object_get(task, key);
     if (found == NULL || json_is_null(found)) return SM_OK;
     const double number = json_number_value(found);
-    if (!json_is_number(found) || !(number >= 0 && number <= 1e9))
+    if (!json_is_number(found) || !(number >= 0 && number <= most))
         return sm_fail(SM_ERR_CORRUPT, "'%s' is no number from 0 on", key);
     *value = number;
     return SM_OK;
 }
 
-sm_status sm_trial_of_json(sm_measure_trial *trial, const json_t *task)
+sm_status sm_trial_of_json(sm_measure_trial *trial, double *started_s, const json_t *task)
 {
     enum { MOST = 1 << 20, SIDE_MAX = 16384 };
+    const double latest = 1e12; /* of times */
+    double started = sm_wall_clock();
     sm_measure_trial t = {.source = json_string_value(json_object_get(task, "source")),
                           .decode = json_is_true(json_object_get(task, "decode")),
                           .image_size = 224};
@@ -251,18 +256,142 @@ sm_status sm_trial_of_json(sm_measure_trial *trial, const json_t *task)
     if (status == SM_OK) status = get_u32(&t.repeat, task, "repeat", 0, MOST);
     if (status == SM_OK) status = get_u32(&t.index, task, "trial", 0, UINT32_MAX);
     if (status == SM_OK) status = get_number(&t.seed, task, "seed", 0, INT64_MAX);
-    if (status == SM_OK) status = get_real(&t.seconds, task, "limit_s");
-    if (status == SM_OK) status = get_real(&t.step_ms, task, "step_ms");
+    if (status == SM_OK) status = get_real(&t.seconds, task, "limit_s", 1e9);
+    if (status == SM_OK) status = get_real(&t.step_ms, task, "step_ms", 1e9);
+    if (status == SM_OK) status = get_real(&started, task, "started", latest);
+    if (status == SM_OK) status = get_real(&t.start_at, task, "start_at", latest);
+    if (status == SM_OK && json_object_get(task, "members") != NULL)
+        status = get_u32(&t.members, task, "members", 1, MOST);
+    if (status == SM_OK && t.members > 0)
+        status = get_u32(&t.member, task, "member", 0, t.members - 1);
     if (status == SM_OK && t.decode)
         status = get_u32(&t.image_size, task, "image_size", 1, SIDE_MAX);
     if (status == SM_OK) status = get_word(&format, task, "format", formats, SM_MEASURE_FORMATS);
     if (status == SM_OK) status = get_word(&order, task, "order", orders, SM_MEASURE_ORDERS);
     if (status == SM_OK) status = get_word(&cache, task, "cache", caches, SM_MEASURE_CACHES);
-    if (status == SM_OK) status = get_word(&engine, task, "engine", engines, SM_MEASURE_ENGINES);
+    if (status == SM_OK) status = get_word(&engine, task, "io", engines, SM_MEASURE_ENGINES);
     t.format = (sm_measure_format)format;
     t.order = (sm_measure_order)order;
     t.cache = (sm_measure_cache)cache;
     t.engine = (sm_measure_engine)engine;
-    if (status == SM_OK) *trial = t;
-    return status;
+    if (status != SM_OK) return status;
+    *trial = t;
+    *started_s = started;
+    return SM_OK;
+}
+
+sm_status sm_trial_json(json_t *task, const sm_measure_trial *trial, const char *source,
+                        double started_s)
+{
+    sm_measure_trial real = *trial;
+    real.source = source;
+    const bool good = set_trial(task, &real) && set(task, "seed", whole(trial->seed)) &&
+                      set(task, "limit_s", json_real(trial->seconds)) &&
+                      set(task, "io", json_string(engines[trial->engine])) &&
+                      set(task, "started", json_real(started_s));
+    return good ? SM_OK : SM_ERR_MEMORY;
+}
+
+/* ---- Rows that come back: from outside, so that what has no sense becomes nothing. */
+
+static double real_of(const json_t *object, const char *key)
+{
+    const json_t *found = json_object_get(object, key);
+    return json_is_number(found) && json_number_value(found) >= 0 ? json_number_value(found) : -1;
+}
+
+static double sum_of(const json_t *object, const char *key)
+{
+    const double value = real_of(object, key);
+    return value < 0 ? 0 : value;
+}
+
+static uint64_t count_of(const json_t *object, const char *key)
+{
+    const json_int_t value = json_integer_value(json_object_get(object, key));
+    return value < 0 ? 0 : (uint64_t)value;
+}
+
+static int64_t bytes_of(const json_t *object, const char *key)
+{
+    const json_t *found = json_object_get(object, key);
+    return json_is_integer(found) ? json_integer_value(found) : -1;
+}
+
+static void copy_text(char *text, size_t cap, const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+    snprintf(text, cap, "%.*s", (int)cap - 1, value == NULL ? "" : value);
+}
+
+static uint32_t marks_of(const json_t *object)
+{
+    uint32_t found = 0;
+    size_t i;
+    json_t *mark;
+    json_array_foreach(json_object_get(object, "marks"), i, mark)
+    {
+        const char *word = json_string_value(mark);
+        for (int bit = 0; word != NULL && bit < SM_MARKS; bit++)
+            if (strcmp(word, marks[bit]) == 0) found |= 1u << bit;
+    }
+    return found;
+}
+
+static sm_measure_engine engine_of(const json_t *object)
+{
+    int engine = SM_MEASURE_ENGINE_AUTO; /* "store", and what is not known */
+    (void)get_word(&engine, object, "engine", engines, SM_MEASURE_ENGINES);
+    return (sm_measure_engine)engine;
+}
+
+static void read_outcome(sm_measure_row *r, const json_t *o)
+{
+    const json_t *latency = json_object_get(o, "latency_s");
+    r->images = count_of(o, "images");
+    r->bytes = count_of(o, "bytes");
+    r->rounds = sum_of(o, "rounds");
+    r->seconds = sum_of(o, "seconds");
+    r->first_byte_s = real_of(o, "first_byte_s");
+    r->first_batch_s = real_of(o, "first_batch_s");
+    r->reads = count_of(o, "reads");
+    r->latency_mean = sum_of(latency, "mean");
+    r->latency_p50 = sum_of(latency, "p50");
+    r->latency_p95 = sum_of(latency, "p95");
+    r->latency_p99 = sum_of(latency, "p99");
+    r->latency_max = sum_of(latency, "max");
+    r->cpu_user_s = sum_of(o, "cpu_user_s");
+    r->cpu_system_s = sum_of(o, "cpu_system_s");
+    r->device_bytes = bytes_of(o, "device_bytes");
+    r->socket_bytes = bytes_of(o, "socket_bytes");
+    r->resident_before = real_of(o, "resident_before");
+    r->resident_after = real_of(o, "resident_after");
+    r->retries = count_of(o, "retries");
+    r->stall_s = sum_of(o, "stall_s");
+    r->blocked_s = sum_of(o, "blocked_s");
+    r->undecoded = count_of(o, "undecoded");
+    r->engine = engine_of(o);
+}
+
+sm_status sm_row_of_json(sm_measure_row *row, const json_t *object)
+{
+    const char *schema = json_string_value(json_object_get(object, "schema"));
+    if (schema == NULL || strcmp(schema, SCHEMA) != 0)
+        return sm_fail(SM_ERR_FORMAT, "what a worker sent is no row of \"%s\"", SCHEMA);
+    sm_measure_row read = {.trial = row->trial};
+    copy_text(read.host, sizeof read.host, object, "host");
+    copy_text(read.executor, sizeof read.executor, object, "executor");
+    copy_text(read.error, sizeof read.error, object, "error");
+    read.status = *read.error == '\0' ? SM_OK : SM_ERR_IO;
+    for (int i = SM_OK; *read.error != '\0' && i <= SM_ERR_INTERNAL; i++) {
+        const char *word = json_string_value(json_object_get(object, "status"));
+        if (word != NULL && strcmp(word, sm_status_name((sm_status)i)) == 0 && i != SM_OK)
+            read.status = (sm_status)i;
+    }
+    read.marks = marks_of(object);
+    read.start_s = sum_of(object, "start_s");
+    read.end_s = sum_of(object, "end_s");
+    read_outcome(&read, object);
+    *row = read;
+    return SM_OK;
 }

@@ -4,6 +4,8 @@
 #include "measure/evidence.h"
 #include "measure/reading.h"
 
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +192,21 @@ static void judge(sm_measure_row *row, const sm_dataset *dataset)
     if (is_warm && device > 0.1 * bytes) row->marks |= SM_MARK_SERVED_FROM_DEVICE;
 }
 
+/* Waits for the moment that all members begin at. */
+static sm_status await_start(const sm_measure_trial *trial)
+{
+    const double wait = trial->start_at - sm_wall_clock();
+    const double most = 600;
+    if (trial->start_at <= 0 || wait <= 0) return SM_OK;
+    if (wait > most)
+        return sm_fail(SM_ERR_USAGE, "a trial that is to begin in %.0f s: are the clocks set?",
+                       wait);
+    const struct timespec time = {.tv_sec = (time_t)trial->start_at,
+                                  .tv_nsec = (long)(fmod(trial->start_at, 1) * 1e9)};
+    while (clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &time, NULL) == EINTR) continue;
+    return SM_OK;
+}
+
 static sm_status run(sm_measure_row *row, bench *b, double started_s)
 {
     sm_counters before, after;
@@ -197,6 +214,7 @@ static sm_status run(sm_measure_row *row, bench *b, double started_s)
     sm_reading r = {0};
     sm_status status = make_order(b);
     if (status == SM_OK) status = prepare(row, b);
+    if (status == SM_OK) status = await_start(b->trial);
     if (status != SM_OK) return status;
     sm_counters_take(&before);
     row->start_s = sm_wall_clock() - started_s;

@@ -26,6 +26,19 @@ json_t *sm_row_json(const sm_measure_row *row);
 /* The first line of the results. */
 json_t *sm_run_json(const sm_measure_result *result, const sm_measure_options *options);
 /* Reads a task. The trial's source points into task. */
-sm_status sm_trial_of_json(sm_measure_trial *trial, const json_t *task);
+sm_status sm_trial_of_json(sm_measure_trial *trial, double *started_s, const json_t *task);
+/* Sets the fields of a task that carries trial out. */
+sm_status sm_trial_json(json_t *task, const sm_measure_trial *trial, const char *source,
+                        double started_s);
+/* Fills what came of row->trial from a row of the results. */
+sm_status sm_row_of_json(sm_measure_row *row, const json_t *object);
+
+/* ---- cluster.c */
+
+/* Has options->cluster carry out count trials, each on as many members as it names; sources are
+ * their real names. Fills rows[i * members + k]; *row_count is how many there are. */
+sm_status sm_cluster_run(sm_measure_row *rows, size_t *row_count, const sm_measure_trial *trials,
+                         const char *const *sources, size_t count,
+                         const sm_measure_options *options, double started_s);
 
 #endif
