@@ -1,4 +1,4 @@
-"""Spark's side of `shardmill pack --engine spark`: task lines through workers on the executors.
+"""Spark's side of --engine spark, of `shardmill pack` and `measure`: task lines through workers on the executors.
 
 Started by spark-submit, with a socket to the coordinator or, where that is another machine
 (--deploy-mode cluster), with a file of tasks. The lines are piped on the JVM's side, so executors
@@ -11,6 +11,7 @@ import queue
 import socket
 import sys
 import threading
+import time
 
 ATTEMPTS = 3       # of a task whose result says that another attempt may do
 JOBS = 64          # that a run is cut into, so that results come while it goes on
@@ -104,6 +105,7 @@ def pipe(context, lines, command):
 
 # ---- Trials of `shardmill measure`: one group at a time in the whole cluster
 
+PATIENCE = 120  # seconds until the executors are there that are to start together
 LEAD = 3  # seconds from the barrier to the start: until then every member has listed its source
 
 
@@ -113,6 +115,10 @@ def run_trials(context, tasks, command, emit):
     groups = {}
     for line in tasks:
         groups.setdefault(json.loads(line)["group"], []).append(line)
+    most = max(map(len, groups.values()), default=0)
+    deadline = time.monotonic() + PATIENCE
+    while slots(context) < most and time.monotonic() < deadline:
+        time.sleep(0.2)  # executors come one after the other
     for lines in groups.values():
         if len(lines) > slots(context):
             raise Failed(f"{len(lines)} executors are to start together, and there is room for "

@@ -141,8 +141,8 @@ static void count_received(CURL *easy)
     long headers = 0;
     curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &body);
     curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &headers);
-    atomic_fetch_add(&received_bytes, (uint64_t)(body > 0 ? body : 0) +
-                                          (uint64_t)(headers > 0 ? headers : 0));
+    atomic_fetch_add(&received_bytes,
+                     (uint64_t)(body > 0 ? body : 0) + (uint64_t)(headers > 0 ? headers : 0));
 }
 
 /* ---- An attempt */

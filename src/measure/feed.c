@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -74,7 +75,7 @@ static void note_undecoded(sm_feed *f)
 {
     pthread_mutex_lock(&f->lock);
     const uint64_t wanted = (uint64_t)f->options.batch_size * f->options.batches;
-    strncpy(f->problem, sm_last_error(), sizeof f->problem - 1);
+    snprintf(f->problem, sizeof f->problem, "%.255s", sm_last_error());
     const bool too_many = ++f->result.undecoded > wanted;
     if (too_many) f->status = SM_ERR_CORRUPT;
     pthread_mutex_unlock(&f->lock);
@@ -94,7 +95,7 @@ static void *decode(void *user)
     if (sm_picture_new(&picture, &options) != SM_OK) {
         pthread_mutex_lock(&f->lock);
         f->status = SM_ERR_MEMORY;
-        strncpy(f->problem, sm_last_error(), sizeof f->problem - 1);
+        snprintf(f->problem, sizeof f->problem, "%.255s", sm_last_error());
         pthread_mutex_unlock(&f->lock);
         sm_feed_stop(f);
     }
