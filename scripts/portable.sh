@@ -204,18 +204,18 @@ printf '%s\n%s\n' "$newest" "$glibc" | sort -CV || die "it needs glibc $newest, 
 foreign=$(objdump -p "$out/shardmill" | awk '/NEEDED/ {print $2}' |
     grep -vE '^(libc|libm|libpthread|libdl|librt|libresolv|ld-linux[a-z0-9-]*)\.so\.[0-9]+$' || true)
 [ -z "$foreign" ] || die "it needs shared libraries that another machine may lack: $foreign"
-[ "$arch" != x86_64 ] || nm "$out/build/shardmill" | grep -q ' jsimd_idct_islow_avx2$' ||
+[ "$arch" != x86_64 ] || nm "$out/build/shardmill" | grep ' jsimd_idct_islow_avx2$' >/dev/null ||
     die "libjpeg-turbo's SIMD is not in it"
 
 # ---- the bundle: the same bytes for the same program
 
 bundle=$out/shardmill-worker-$arch
 rm -rf "$bundle"
-mkdir -p "$bundle/licences"
-cp "$out/shardmill" "$bundle/"
+mkdir -p "$bundle/bin" "$bundle/licences"
+cp "$out/shardmill" "$bundle/bin/"
 cp LICENSE "$bundle/licences/shardmill.txt"
 for name in "${libraries[@]}"; do cp "$out/sources/$name/source/debian/copyright" "$bundle/licences/$name.txt"; done
-tar -C "$bundle" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -c shardmill licences |
+tar -C "$bundle" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -c bin licences |
     gzip -n -9 >"$bundle.tgz"
 rm -rf "$bundle"
 say "$bundle.tgz ($(du -h "$bundle.tgz" | cut -f1)), for glibc $newest and newer"
