@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -112,6 +113,25 @@ static sm_status read_file(sm_buf *buf, const char *path, sm_file_info *info)
     return status;
 }
 
+static sm_status file_read_range(sm_buf *buf, const char *path, uint64_t offset, uint64_t len,
+                                 sm_file_info *info)
+{
+    int fd = -1;
+    if (len > buf->max - buf->len || offset > INT64_MAX - len)
+        return sm_fail(SM_ERR_LIMIT, "'%s': a part of %llu bytes is more than the limit", path,
+                       (unsigned long long)len);
+    sm_status status = open_regular(&fd, info, path);
+    if (status != SM_OK) return status;
+    size_t got = 0;
+    if (lseek(fd, (off_t)offset, SEEK_SET) < 0)
+        status = sm_fail_errno(errno, "cannot read '%s'", path);
+    if (status == SM_OK) status = sm_buf_reserve(buf, (size_t)len);
+    if (status == SM_OK) status = read_full(&got, fd, buf->data + buf->len, (size_t)len, path);
+    if (status == SM_OK) buf->len += got;
+    close(fd);
+    return status;
+}
+
 static void file_fetch_many(sm_fetch *fetches, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -173,6 +193,15 @@ static void free_sink(file_sink *sink)
     free(sink);
 }
 
+/* Locks a new file for as long as it is open, so that sm_io_remove_leftovers knows a live writer's
+ * from a dead one's. False when it was removed before it was locked. */
+static bool hold(int fd)
+{
+    struct stat st;
+    (void)flock(fd, LOCK_EX | LOCK_NB); /* without locks it is as if its writer were dead */
+    return fstat(fd, &st) != 0 || st.st_nlink > 0;
+}
+
 /* A new file beside sink->path, under a name that sm_io_remove_leftovers knows. */
 static sm_status open_temporary(file_sink *sink)
 {
@@ -185,11 +214,14 @@ static sm_status open_temporary(file_sink *sink)
                      TEMPORARY_PREFIX, (unsigned long long)random, TEMPORARY_SUFFIX) < 0)
             return sm_fail_memory(strlen(sink->path));
         sink->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (sink->fd >= 0) {
+        int error = errno;
+        if (sink->fd >= 0 && hold(sink->fd)) {
             sink->temporary = name;
             return SM_OK;
         }
-        int error = errno;
+        if (sink->fd >= 0) close(sink->fd);
+        error = sink->fd >= 0 ? EEXIST : error;
+        sink->fd = -1;
         free(name);
         if (error != EEXIST) return sm_fail_errno(error, "cannot write '%s'", sink->path);
     }
@@ -311,6 +343,7 @@ static sm_status file_rename(const char *from, const char *to)
 }
 
 const sm_store sm_store_file = {.stat = file_stat,
+                                .read_range = file_read_range,
                                 .fetch_many = file_fetch_many,
                                 .walk = sm_local_walk,
                                 .source_open = file_source_open,
@@ -324,5 +357,6 @@ const sm_store sm_store_file = {.stat = file_stat,
                                 .remove = file_remove,
                                 .rename = file_rename,
                                 .make_folder = sm_local_make_folder,
+                                .remove_tree = sm_local_remove_tree,
                                 .remove_leftovers = sm_local_remove_leftovers,
                                 .lock = sm_local_lock};

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_LIMIT = 1 << 16, TEXT_LIMIT = 1 << 30 };
+enum { TEXT_LIMIT = 1 << 30 };
 
 typedef enum sm_list { FAILURES, WARNINGS, SKIPPED, LISTS } sm_list;
 static const char *const list_files[LISTS] = {"failures.jsonl", "warnings.jsonl", "skipped.jsonl"};
@@ -146,7 +146,7 @@ static sm_status add_note(publishing *p, const sm_note *note)
 static sm_status write_file(const publishing *p, const char *file, const sm_buf *text)
 {
     sm_buf path;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_status status = sm_set_path(&path, p->set, file);
     if (status == SM_OK) status = sm_io_write_file((const char *)path.data, text->data, text->len);
     sm_buf_free(&path);
@@ -216,7 +216,7 @@ static sm_status write_info(const publishing *p)
 static sm_status open_lists(publishing *p)
 {
     sm_buf path;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_status status = SM_OK;
     for (int i = 0; status == SM_OK && i < LISTS; i++) {
         status = sm_set_path(&path, p->set, list_files[i]);

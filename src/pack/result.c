@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { FILE_LIMIT = 1 << 30, PATH_LIMIT = 1 << 16 };
+enum { FILE_LIMIT = 1 << 30 };
 
 sm_status sm_result_init(sm_result *result)
 {
@@ -48,7 +48,7 @@ sm_status sm_result_describe(json_t **object, const sm_plan *plan, const sm_inpu
 sm_status sm_result_recovered(sm_names *names, const sm_result *result)
 {
     sm_buf path;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_status status = SM_OK;
     for (size_t i = 0; status == SM_OK && i < json_array_size(result->recovered); i++) {
         uint32_t number;
@@ -62,7 +62,7 @@ sm_status sm_result_recovered(sm_names *names, const sm_result *result)
 
 static sm_status result_path(sm_buf *path, const char *dst, const char *file)
 {
-    sm_buf_init(path, PATH_LIMIT);
+    sm_buf_init(path, SM_PATH_LIMIT);
     return sm_buf_printf(path, "%s/stats/%s.json", dst, file);
 }
 

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-enum { PATH_LIMIT = 1 << 16 };
-
 void sm_writer_init(sm_writer *writer, sm_run *run, const sm_job *jobs)
 {
     *writer = (sm_writer){.run = run, .jobs = jobs, .failures = run->failures};
@@ -21,7 +19,7 @@ void sm_writer_free(sm_writer *writer)
 
 static sm_status shard_path(sm_buf *path, const sm_writer *writer, const sm_job *job)
 {
-    sm_buf_init(path, PATH_LIMIT);
+    sm_buf_init(path, SM_PATH_LIMIT);
     return sm_buf_printf(path, "%s/%s", writer->run->dst, job->file);
 }
 
@@ -86,9 +84,13 @@ static sm_status list_outcomes(sm_writer *writer, const sm_chunk *chunk)
         const sm_input *input = &writer->run->plan->inputs->items[chunk->first + i];
         if (outcome->reason != SM_REASON_NONE) {
             writer->failures++;
+            writer->run->by_reason[outcome->reason]++;
             status = list_failure(writer, input, outcome);
         } else {
-            if (outcome->warnings > 0) status = list_warning(writer, input, outcome);
+            if (outcome->warnings > 0) {
+                writer->run->warnings++;
+                status = list_warning(writer, input, outcome);
+            }
             if (status == SM_OK && writer->run->retry) status = list_recovered(writer, input);
         }
     }
@@ -112,6 +114,8 @@ static sm_status end_shard(sm_writer *writer)
 static void add_up(sm_run *run, const sm_chunk *chunk)
 {
     run->pictures += chunk->count;
+    run->records += chunk->record_count;
+    run->bytes_out += chunk->records.len;
     run->bytes_in += chunk->bytes_in;
     run->read_ns += chunk->read_ns;
     run->decode_ns += chunk->decode_ns;
