@@ -166,14 +166,15 @@ class Run:
         """What it writes on stdout, line by line, until it ends."""
         return iter(self._out)
 
-    def feed(self, line: str) -> None:
-        """Gives it a line on stdin. One that has ended by itself tells why in `finish`."""
+    def feed(self, line: str) -> bool:
+        """Gives it a line on stdin. False when it has ended by itself: `finish` tells why."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(line.rstrip("\n") + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass
+            return False
+        return True
 
     def finish(self, *good: int) -> int:
         """Waits for the end; returns its exit code. Raises what went wrong unless that is 0 or in good."""
