@@ -25,7 +25,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set
 from weakref import WeakKeyDictionary
 
 from pyspark import cloudpickle
@@ -45,6 +45,8 @@ ATTEMPTS = 3
 JOBS = 64  # at once: results come a job at a time
 POLL_SECONDS = 0.05
 IMAGES_PER_SHARD = 4096
+BATCH = 32  # pictures
+BROADCAST = 250_000  # names of pictures; with more, Spark chooses how to join
 
 
 def pack(spark: SparkSession, src: Optional[Place], dst: Place, *, worker: Optional[Place] = None,
@@ -98,15 +100,17 @@ def pack_dataframe(df: DataFrame, image_col: str, label_col: Optional[str], dst:
         F.col(image_col).alias("image"),
         (F.col(label_col).cast("string") if label_col else F.lit(None).cast("string")).alias("label"))
     with tempfile.TemporaryDirectory(prefix="shardmill-") as scratch:
-        name = str(options.pop("name", None) or _set_name(dst))
-        stand_in = _StandIn(Path(scratch), name, pictures, unique=path_col is not None)
-        words = [*words_of(options), *stand_in.words(label_col is not None), "--", str(stand_in.folder), os.fspath(dst)]
+        stand_in = _StandIn(Path(scratch), posixpath.basename(os.fspath(dst).rstrip("/")) or "set", pictures,
+                            unique=path_col is not None)
+        words = [*words_of(options), f"--manifest={stand_in.manifest}",
+                 *([] if label_col else ["--labels=none"]), "--", str(stand_in.folder), os.fspath(dst)]
 
         def carry_out(tasks: List[str]) -> Iterator[str]:
-            frame = stand_in.assign(pictures, [_read_task(task) for task in tasks])
+            frame = stand_in.assign(pictures, _read_tasks(tasks))
             lines = frame.mapInArrow(on_executor.packs_pictures(ship.command), "line string")
-            for row in lines.toLocalIterator() if _is_connect(spark) else lines.collect():
-                yield row.line
+            with _small_batches(spark):
+                for row in lines.toLocalIterator() if _is_connect(spark) else lines.collect():
+                    yield row.line
 
         return _shards(spark, _coordinate(words, carry_out, on_progress))
 
@@ -308,21 +312,35 @@ class _Task(NamedTuple):
     names: List[str]
 
 
-def _read_task(line: str) -> _Task:
-    task = json.loads(line)
-    header = _read(task["header"]).decode()
-    inputs = _read(task["inputs"])[task["offset"]:task["offset"] + task["length"]]
-    # "SIZE VERSION CLASS" NUL path NUL, and no columns: the manifest is ours
-    return _Task(line, header, inputs, [os.fsdecode(name) for name in inputs.split(b"\0")[1::2]])
+def _read_tasks(lines: List[str]) -> List[_Task]:
+    tasks = []
+    files: Dict[str, bytes] = {}
+    for line in lines:
+        task = json.loads(line)
+        wanted = [str(task[part]) for part in ("header", "inputs")]
+        files = {url: files[url] if url in files else _read(url) for url in wanted}
+        header, inputs = (files[url] for url in wanted)
+        inputs = inputs[task["offset"]:task["offset"] + task["length"]]
+        # "SIZE VERSION CLASS" NUL path NUL, and no columns: the manifest is ours
+        names = [name.decode() for name in inputs.split(b"\0")[1::2]]
+        tasks.append(_Task(line, header.decode(), inputs, names))
+    return tasks
 
 
-_Url = Union[str, Dict[str, str]]
+@contextmanager
+def _small_batches(spark: SparkSession) -> Iterator[None]:
+    """Pictures may be large: a worker of Python's takes few at once."""
+    setting = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = str(spark.conf.get(setting))
+    spark.conf.set(setting, BATCH)
+    try:
+        yield
+    finally:
+        spark.conf.set(setting, before)
 
 
-def _read(url: _Url) -> bytes:
+def _read(url: str) -> bytes:
     """A file of DST, with the program's own access to stores."""
-    if not isinstance(url, str):
-        raise ShardmillError("the set's place must have a name in UTF-8")
     if "://" not in url:
         return Path(url).read_bytes()
     with tempfile.TemporaryDirectory(prefix="shardmill-") as scratch:
@@ -332,47 +350,43 @@ def _read(url: _Url) -> bytes:
         return Path(copy).read_bytes()
 
 
-def _set_name(dst: Place) -> str:
-    return posixpath.basename(os.fspath(dst).rstrip("/")) or "set"
-
-
 class _StandIn:
     """A folder of empty files that have the names and sizes of the pictures, and times made from their
     content: what pack makes its plan from, and knows again when it is called again."""
 
     def __init__(self, scratch: Path, name: str, pictures: DataFrame, unique: bool) -> None:
-        self.name = name
-        self.folder = scratch / "pictures"
-        self.folder.mkdir()
-        self.unique = unique
-        self._manifest = scratch / "manifest.jsonl"
+        self.folder = scratch / "pictures" / name
+        self.folder.mkdir(parents=True)
+        self.manifest = scratch / "manifest.jsonl"
+        self._unique = unique
         told = pictures.select("key", "label", F.length("image").alias("size"), F.xxhash64("image").alias("hash"))
         told = told.persist()
         try:
-            self._prefix = self._shared_folder(told) if unique else ""
-            with open(self._manifest, "w", encoding="utf-8") as manifest:
+            shared = self._shared_folder(told)
+            self._prefix = shared if unique else ""
+            with open(self.manifest, "w", encoding="utf-8") as manifest:
                 self._fill(told, manifest)
         finally:
             told.unpersist()
 
-    def words(self, labelled: bool) -> List[str]:
-        return [f"--manifest={self._manifest}", f"--name={self.name}"] + ([] if labelled else ["--labels=none"])
-
-    def key(self, name: str) -> str:
-        return f"{self._prefix}{name}" if self.unique else name.split("-")[0]
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}{name}" if self._unique else name.split("-")[0]
 
     def assign(self, pictures: DataFrame, tasks: List[_Task]) -> DataFrame:
         """The pictures with a partition for each task, in which a row has the task itself."""
         spark = pictures.sparkSession
         slots = self._slots(spark, len(tasks))
-        keys = sorted({(self.key(name), slots[i]) for i, task in enumerate(tasks) for name in task.names})
+        keys = sorted({(self._key(name), slots[i]) for i, task in enumerate(tasks) for name in task.names})
         specs = [(slots[i], json.dumps({"line": task.line, "header": task.header,
                                         "inputs": base64.b64encode(task.inputs).decode(),
-                                        "keys": [self.key(name) for name in task.names]}))
+                                        "keys": [self._key(name) for name in task.names]}))
                  for i, task in enumerate(tasks)]
-        if not self.unique:
+        if not self._unique:
             pictures = pictures.dropDuplicates(["key"])
-        chosen = pictures.select("key", "image").join(spark.createDataFrame(keys, "key string, slot long"), "key")
+        places = spark.createDataFrame(keys, "key string, slot long")
+        if len(keys) <= BROADCAST:
+            places = F.broadcast(places)
+        chosen = pictures.select("key", "image").join(places, "key")
         spec = spark.createDataFrame(specs, "slot long, spec string").select(
             F.lit(None).cast("string").alias("key"), F.lit(None).cast("binary").alias("image"), "slot", "spec")
         return chosen.withColumn("spec", F.lit(None).cast("string")).unionByName(spec).repartition(len(tasks), "slot")
@@ -403,7 +417,7 @@ class _StandIn:
             if row.key is None:
                 raise ShardmillError("a row has no path, or no picture to name it by")
             name = row.key[len(self._prefix):]
-            if not self.unique:
+            if not self._unique:
                 seen[name] += 1
                 name = name if seen[name] == 1 else f"{name}-{seen[name]}"
             self._stand_in(name, row)

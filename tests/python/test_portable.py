@@ -54,7 +54,7 @@ def old(bundle):
 
 
 def inside(root, *words):
-    done = subprocess.run(["chroot", root, "/opt/bin/shardmill", *words], stdin=subprocess.DEVNULL, env={},
+    done = subprocess.run(["chroot", root, "/opt/bin/shardmill", *words], stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]},
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
     return done.returncode, done.stdout + done.stderr
 
