@@ -349,6 +349,11 @@ typedef struct sm_copy_summary {
 
 SM_API void sm_copy_options_init(sm_copy_options *options);
 
+/* Ends all of this process's waiting for stores, for good: transfers on their way and waits for
+ * another try fail with SM_ERR_CANCELLED, and no others are begun but those that clear away what
+ * was not finished, which get a few seconds. May be called in a signal handler. */
+SM_API void sm_stop_waiting(void);
+
 /*
  * Copies a file, or the files below a folder, between stores. dst is the new name, or where it is a
  * folder (or ends in '/') the folder to put a single file into. Every file is checked by its size

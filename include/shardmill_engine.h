@@ -25,7 +25,10 @@ typedef struct sm_tasks {
     /* Takes a worker's answer (len bytes, no line end). Any order; a shard may come twice. Anything
      * but SM_OK ends the run with that status. */
     sm_status (*result)(void *user, const char *line, size_t len);
-    void *user;                       /* of these two */
+    /* Looks in the destination whether task number i has been carried out, for an engine that does
+     * not bring the answers back; as if its result had come when it has. */
+    sm_status (*find)(void *user, size_t i, bool *found);
+    void *user;                       /* of these three */
     bool (*is_cancelled)(void *user); /* to be asked often; may be NULL */
     void *cancel_user;
 } sm_tasks;

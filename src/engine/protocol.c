@@ -50,18 +50,18 @@ sm_status sm_protocol_send(int to, const sm_tasks *tasks)
     return status;
 }
 
-/* Results are most of the lines, and read by who takes them: only an error line is ours. */
+/* A line is a result, for who takes them, unless it says that it is an error. */
 static sm_status take_line(const sm_tasks *tasks, const char *line, size_t len)
 {
-    static const char error_line[] = "{\"type\":\"error\"";
-    if (len < sizeof error_line - 1 || memcmp(line, error_line, sizeof error_line - 1) != 0)
-        return tasks->result(tasks->user, line, len);
     json_t *object = json_loadb(line, len, 0, NULL);
+    const char *type = json_string_value(json_object_get(object, "type"));
     const char *message = json_string_value(json_object_get(object, "message"));
-    sm_status status = sm_fail(SM_ERR_IO, "%s",
-                               message == NULL ? "the engine failed for no reason given" : message);
+    const bool is_error = type != NULL && strcmp(type, "error") == 0;
+    if (is_error)
+        sm_fail(SM_ERR_IO, "%s",
+                message == NULL ? "the engine failed for no reason given" : message);
     json_decref(object);
-    return status;
+    return is_error ? SM_ERR_IO : tasks->result(tasks->user, line, len);
 }
 
 /* Takes the whole lines of text, and what is left of it when it has ended. */

@@ -282,37 +282,72 @@ static sm_status sync_folder_of(const char *path)
     return error == 0 ? SM_OK : sm_fail_errno(error, "cannot flush the folder of '%s'", path);
 }
 
-/* Both publish, and return 0 or what errno was. */
-static int rename_over(const file_sink *sink)
+/* Flushes and closes. */
+static sm_status finish(file_sink *sink)
 {
-    return rename(sink->temporary, sink->path) == 0 ? 0 : errno;
-}
-
-/* A link, unlike a rename, fails where there is a file already. */
-static int link_new(const file_sink *sink)
-{
-    if (link(sink->temporary, sink->path) != 0) return errno;
-    unlink(sink->temporary);
-    return 0;
-}
-
-static sm_status file_sink_commit(void *opaque)
-{
-    file_sink *sink = opaque;
     int error = !sink->is_relaxed && fsync(sink->fd) != 0 ? errno : 0;
     if (close(sink->fd) != 0 && error == 0) error = errno;
     sink->fd = -1;
-    if (error == 0) error = sink->only_new ? link_new(sink) : rename_over(sink);
+    return error == 0 ? SM_OK : sm_fail_errno(error, "cannot write '%s'", sink->path);
+}
 
-    sm_status status = SM_OK;
-    if (error != 0) {
+/* Gives the file its name; a link, unlike a rename, fails where there is a file already. */
+static sm_status publish(file_sink *sink)
+{
+    int error = 0;
+    if (!sink->only_new)
+        error = rename(sink->temporary, sink->path) == 0 ? 0 : errno;
+    else if (link(sink->temporary, sink->path) == 0)
         unlink(sink->temporary);
-        status = sm_fail_errno(error, "cannot write '%s'", sink->path);
-    } else if (!sink->is_relaxed) {
-        status = sync_folder_of(sink->path);
+    else
+        error = errno;
+    if (error != 0) return sm_fail_errno(error, "cannot write '%s'", sink->path);
+    free(sink->temporary);
+    sink->temporary = NULL;
+    return SM_OK;
+}
+
+static bool same_folder(const file_sink *a, const file_sink *b)
+{
+    size_t len = folder_len(a->path);
+    return len == folder_len(b->path) && memcmp(a->path, b->path, len) == 0;
+}
+
+/* Flushes each folder that sinks were published in, once. */
+static sm_status sync_folders(file_sink *const *sinks, size_t count)
+{
+    sm_status status = SM_OK;
+    for (size_t i = 0; status == SM_OK && i < count; i++) {
+        bool done = sinks[i]->is_relaxed;
+        for (size_t k = 0; !done && k < i; k++)
+            done = !sinks[k]->is_relaxed && same_folder(sinks[i], sinks[k]);
+        if (!done) status = sync_folder_of(sinks[i]->path);
     }
-    free_sink(sink);
     return status;
+}
+
+static void file_sink_abandon(void *opaque);
+
+/*
+ * All are handed to the device before the first is waited for, and renamed before a folder is
+ * flushed: a journalling file system then commits twice, and not twice for each.
+ */
+static sm_status file_sink_commit_many(void **opaque, size_t count)
+{
+    file_sink *const *sinks = (file_sink *const *)opaque;
+    sm_status status = SM_OK;
+    for (size_t i = 0; count > 1 && i < count; i++)
+        if (!sinks[i]->is_relaxed) sync_file_range(sinks[i]->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    for (size_t i = 0; status == SM_OK && i < count; i++) status = finish(sinks[i]);
+    for (size_t i = 0; status == SM_OK && i < count; i++) status = publish(sinks[i]);
+    if (status == SM_OK) status = sync_folders(sinks, count);
+    for (size_t i = 0; i < count; i++) file_sink_abandon(sinks[i]);
+    return status;
+}
+
+static sm_status file_sink_commit(void *sink)
+{
+    return file_sink_commit_many(&sink, 1);
 }
 
 static void file_sink_relax(void *opaque)
@@ -325,7 +360,7 @@ static void file_sink_abandon(void *opaque)
 {
     file_sink *sink = opaque;
     if (sink == NULL) return;
-    unlink(sink->temporary);
+    if (sink->temporary != NULL) unlink(sink->temporary);
     free_sink(sink);
 }
 
@@ -352,6 +387,7 @@ const sm_store sm_store_file = {.stat = file_stat,
                                 .sink_open = file_sink_open,
                                 .sink_write = file_sink_write,
                                 .sink_commit = file_sink_commit,
+                                .sink_commit_many = file_sink_commit_many,
                                 .sink_abandon = file_sink_abandon,
                                 .sink_relax = file_sink_relax,
                                 .remove = file_remove,

@@ -89,6 +89,10 @@ sm_status sm_sink_write(sm_sink *sink, const void *data, size_t len);
 /* Flushes to the device and publishes under path. Frees sink in any case; on failure nothing is
  * published. */
 sm_status sm_sink_commit(sm_sink *sink);
+/* Commits several together, with fewer flushes than one after the other, in their order. Frees them
+ * in any case; on failure some may be published, but none whose predecessors are not. */
+enum { SM_COMMIT_MAX = 16 };
+sm_status sm_sink_commit_many(sm_sink **sinks, size_t count);
 /* Removes what was written, and frees sink. NULL is fine. */
 void sm_sink_abandon(sm_sink *sink);
 

@@ -155,6 +155,33 @@ sm_status sm_sink_commit(sm_sink *sink)
     return status;
 }
 
+static bool same_store(sm_sink *const *sinks, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (sinks[i]->store != sinks[0]->store) return false;
+    return count > 0;
+}
+
+sm_status sm_sink_commit_many(sm_sink **sinks, size_t count)
+{
+    void *inner[SM_COMMIT_MAX];
+    sm_status status = SM_OK;
+    if (count <= SM_COMMIT_MAX && same_store(sinks, count) &&
+        sinks[0]->store->sink_commit_many != NULL) {
+        for (size_t i = 0; i < count; i++) inner[i] = sinks[i]->inner;
+        status = sinks[0]->store->sink_commit_many(inner, count);
+        for (size_t i = 0; i < count; i++) free(sinks[i]);
+        return status;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (status == SM_OK)
+            status = sm_sink_commit(sinks[i]);
+        else
+            sm_sink_abandon(sinks[i]);
+    }
+    return status;
+}
+
 void sm_sink_abandon(sm_sink *sink)
 {
     if (sink == NULL) return;

@@ -36,6 +36,8 @@ typedef struct sm_store {
     sm_status (*sink_open)(void **sink, const char *url, bool only_new);
     sm_status (*sink_write)(void *sink, const void *data, size_t len);
     sm_status (*sink_commit)(void *sink); /* frees in any case; the store's checksum is checked */
+    /* Several at once, in their order, and cheaper so; NULL: one after the other. */
+    sm_status (*sink_commit_many)(void **sinks, size_t count);
     void (*sink_abandon)(void *sink);
     /* What is written need not survive a power cut; NULL: makes no difference. */
     void (*sink_relax)(void *sink);

@@ -120,6 +120,8 @@ sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *
     chunk->bytes_in = 0;
     for (size_t k = 0; k < reader->count; k++) {
         uint32_t i = reader->which[k];
+        if (reader->fetches[k].status == SM_ERR_CANCELLED)
+            return sm_fail(SM_ERR_CANCELLED, "stopped on request");
         judge(&chunk->outcomes[i], &reader->fetches[k], &inputs->items[chunk->first + i]);
         chunk->bytes_in += chunk->files[i].len;
     }

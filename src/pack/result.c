@@ -92,7 +92,7 @@ static sm_status fill_object(json_t *object, const sm_result *result)
     return status;
 }
 
-sm_status sm_result_write(const sm_result *result, const char *dst)
+sm_status sm_result_prepare(sm_sink **sink, const sm_result *result, const char *dst)
 {
     sm_buf path, text;
     sm_buf_init(&text, FILE_LIMIT);
@@ -102,11 +102,22 @@ sm_status sm_result_write(const sm_result *result, const char *dst)
         status = sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON");
     if (status == SM_OK) status = fill_object(object, result);
     if (status == SM_OK) status = sm_json_append(&text, object, true);
-    if (status == SM_OK) status = sm_io_write_file((const char *)path.data, text.data, text.len);
+    if (status == SM_OK) status = sm_sink_open(sink, (const char *)path.data);
+    if (status == SM_OK) {
+        status = sm_sink_write(*sink, text.data, text.len);
+        if (status != SM_OK) sm_sink_abandon(*sink);
+    }
     json_decref(object);
     sm_buf_free(&text);
     sm_buf_free(&path);
     return status;
+}
+
+sm_status sm_result_write(const sm_result *result, const char *dst)
+{
+    sm_sink *sink;
+    sm_status status = sm_result_prepare(&sink, result, dst);
+    return status == SM_OK ? sm_sink_commit(sink) : status;
 }
 
 static sm_status take_array(json_t **array, const json_t *object, const char *key)

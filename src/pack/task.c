@@ -121,8 +121,7 @@ static sm_status describe(sm_buf *line, const sm_task *task, const sm_run *run, 
     if (status == SM_OK) status = sm_json_set(object, "seconds", json_real(seconds));
     if (status == SM_OK) status = sm_json_set(object, "stage_seconds", describe_stages(run));
     if (status == SM_OK)
-        status =
-            sm_json_dump(line, object, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+        status = sm_json_dump(line, object, SM_TASK_LINE_STYLE | JSON_REAL_PRECISION(6));
     json_decref(reasons);
     json_decref(object);
     return status;
@@ -189,7 +188,7 @@ static sm_status probe(sm_buf *line, const sm_task *task)
         (int)sm_machine_threads(), "memory", (json_int_t)sm_machine_memory());
     sm_status status =
         object == NULL ? sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON") : SM_OK;
-    if (status == SM_OK) status = sm_json_dump(line, object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (status == SM_OK) status = sm_json_dump(line, object, SM_TASK_LINE_STYLE);
     json_decref(object);
     return status;
 }
@@ -233,7 +232,7 @@ static sm_status list(sm_buf *line, const sm_task *task)
                             SM_TASK_VERSION, "id", (json_int_t)task->id, "status", "ok", "files",
                             (json_int_t)l.files, "bytes", (json_int_t)l.bytes)) == NULL)
         status = sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON");
-    if (status == SM_OK) status = sm_json_dump(line, object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (status == SM_OK) status = sm_json_dump(line, object, SM_TASK_LINE_STYLE);
     json_decref(object);
     return status;
 }

@@ -18,7 +18,12 @@
 #include "core/status.h"
 #include "pack/task_files.h"
 
-enum { SM_TASK_VERSION = 1, SM_TASK_LINE_MAX = 1 << 20 };
+enum {
+    SM_TASK_VERSION = 1,
+    SM_TASK_LINE_MAX = 1 << 20,
+    /* ASCII alone: what carries the lines (a JVM, a shell) may have any locale. */
+    SM_TASK_LINE_STYLE = JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII
+};
 
 typedef enum sm_task_kind { SM_TASK_PACK, SM_TASK_LIST, SM_TASK_PROBE } sm_task_kind;
 

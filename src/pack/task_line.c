@@ -136,7 +136,7 @@ sm_status sm_task_write(sm_buf *line, const sm_task *task)
     if (status == SM_OK)
         status = sm_json_set(object, "fingerprint", json_string(task->fingerprint));
     if (status == SM_OK) status = sm_json_set(object, "retry", json_boolean(task->retry));
-    if (status == SM_OK) status = sm_json_dump(line, object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (status == SM_OK) status = sm_json_dump(line, object, SM_TASK_LINE_STYLE);
     json_decref(object);
     return status;
 }
@@ -164,7 +164,7 @@ sm_status sm_task_failed(sm_buf *line, uint64_t id, sm_status status, const char
     sm_status failed =
         object == NULL ? sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON") : SM_OK;
     if (failed == SM_OK) failed = sm_json_set(object, "message", sm_json_text(message));
-    if (failed == SM_OK) failed = sm_json_dump(line, object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (failed == SM_OK) failed = sm_json_dump(line, object, SM_TASK_LINE_STYLE);
     json_decref(object);
     return failed;
 }

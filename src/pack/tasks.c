@@ -3,6 +3,7 @@
 #include "core/machine.h"
 #include "core/status.h"
 #include "io/io.h"
+#include "pack/result.h"
 #include "pack/task.h"
 
 #include <stdlib.h>
@@ -96,6 +97,36 @@ static sm_status take_failure(coordinating *c, const sm_task_result *result)
     return result->final ? sm_fail(c->status, "%s", c->message) : SM_OK;
 }
 
+/* Counts a shard as packed; only once, for a second attempt makes the same bytes. */
+static sm_status take_good(coordinating *c, const sm_task_result *result)
+{
+    if (c->states[result->id] == JOB_DONE) return SM_OK;
+    c->states[result->id] = JOB_DONE;
+    add_up(c, result);
+    show_progress(c);
+    if (c->failures + c->run->failures > c->run->failures_limit)
+        return sm_fail(SM_ERR_FAILURES, "%llu pictures failed, more than --max-failures allows",
+                       (unsigned long long)(c->failures + c->run->failures));
+    return SM_OK;
+}
+
+static sm_status find_result(void *user, size_t i, bool *found)
+{
+    coordinating *c = user;
+    sm_result kept;
+    *found = false;
+    if (sm_result_read(&kept, c->run->dst, c->jobs[i].file) != SM_OK) return SM_OK;
+    sm_task_result result = {.id = i,
+                             .inputs = kept.inputs,
+                             .records = kept.records,
+                             .failures = kept.inputs - kept.records,
+                             .bytes_in = kept.bytes_in,
+                             .bytes_out = kept.bytes};
+    *found = strcmp(kept.fingerprint, c->jobs[i].shard->fingerprint) == 0;
+    sm_result_free(&kept);
+    return *found ? take_good(c, &result) : SM_OK;
+}
+
 static sm_status take_result(void *user, const char *line, size_t len)
 {
     coordinating *c = user;
@@ -113,14 +144,7 @@ static sm_status take_result(void *user, const char *line, size_t len)
         result.records + result.failures != result.inputs)
         return sm_fail(SM_ERR_CORRUPT, "the result of '%s' is not of this plan",
                        c->jobs[result.id].file);
-    if (c->states[result.id] == JOB_DONE) return SM_OK; /* a second attempt: the same bytes */
-    c->states[result.id] = JOB_DONE;
-    add_up(c, &result);
-    show_progress(c);
-    if (c->failures + c->run->failures > c->run->failures_limit)
-        return sm_fail(SM_ERR_FAILURES, "%llu pictures failed, more than --max-failures allows",
-                       (unsigned long long)(c->failures + c->run->failures));
-    return SM_OK;
+    return take_good(c, &result);
 }
 
 /* Whether every shard was answered for. */
@@ -155,6 +179,7 @@ static sm_status coordinate(coordinating *c)
                             .pictures = c->progress.inputs_total,
                             .line = give_line,
                             .result = take_result,
+                            .find = find_result,
                             .is_cancelled = plan->options->is_cancelled,
                             .cancel_user = plan->options->user,
                             .user = c};

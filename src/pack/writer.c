@@ -97,16 +97,26 @@ static sm_status list_outcomes(sm_writer *writer, const sm_chunk *chunk)
     return status;
 }
 
+/* Publishes the shard, then its result: where there is a result, the shard is whole. */
+static sm_status publish_shard(sm_writer *writer)
+{
+    sm_sink *sinks[2] = {writer->sink};
+    sm_status status = sm_result_prepare(&sinks[1], &writer->result, writer->run->dst);
+    if (status == SM_OK)
+        status = sm_sink_commit_many(sinks, 2);
+    else
+        sm_sink_abandon(sinks[0]);
+    return status;
+}
+
 static sm_status end_shard(sm_writer *writer)
 {
     sm_status status = SM_OK;
-    bool wanted = writer->result.records > 0 || !writer->run->retry;
-    if (wanted)
-        status = sm_sink_commit(writer->sink);
+    if (writer->result.records > 0 || !writer->run->retry)
+        status = publish_shard(writer);
     else
         sm_sink_abandon(writer->sink);
     writer->sink = NULL;
-    if (status == SM_OK && wanted) status = sm_result_write(&writer->result, writer->run->dst);
     sm_result_free(&writer->result);
     return status;
 }
