@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import posixpath
+import re
 import shutil
 import stat
 import tarfile
@@ -33,6 +34,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from . import on_executor
+from ._driver import ATTEMPTS, JOBS, explain
 from .local import Place
 from .program import EXIT_WITH_FAILURES, OnProgress, Option, Run, ShardmillError, UsageError, program, words_of
 
@@ -41,8 +43,6 @@ cloudpickle.register_pickle_by_value(on_executor)  # type: ignore[no-untyped-cal
 
 SHARDS = ("id long, file string, status string, inputs long, records long, failures long, warnings long, "
           "bytes_in long, bytes long, host string, threads int, seconds double, message string")
-ATTEMPTS = 3
-JOBS = 64  # at once: results come a job at a time
 POLL_SECONDS = 0.05
 IMAGES_PER_SHARD = 4096
 BATCH = 32  # pictures
@@ -109,8 +109,7 @@ def pack_dataframe(df: DataFrame, image_col: str, label_col: Optional[str], dst:
             frame = stand_in.assign(pictures, _read_tasks(tasks))
             lines = frame.mapInArrow(on_executor.packs_pictures(ship.command), "line string")
             with _small_batches(spark):
-                for row in lines.toLocalIterator() if _is_connect(spark) else lines.collect():
-                    yield row.line
+                yield from _lines_of(spark, lines)
 
         return _shards(spark, _coordinate(words, carry_out, on_progress))
 
@@ -259,29 +258,37 @@ def _run_with_pipe(spark: SparkSession, ship: _Ship, tasks: List[str], descripti
         for i in range(0, len(tasks), size):
             some = tasks[i:i + size]
             rdd = jsc.parallelize(java_list(some), len(some))
-            jobs.append(rdd.pipe(command, jvm.java.util.HashMap(), False, 8192, "UTF-8").collectAsync())
+            jobs.append((rdd.pipe(command, jvm.java.util.HashMap(), False, 8192, "UTF-8").collectAsync(), some))
     try:
         while jobs:
-            done = [job for job in jobs if job.isDone()]
-            for job in done:
-                jobs.remove(job)
-                yield from _results_of(job)
+            done = [(job, some) for job, some in jobs if job.isDone()]
+            for job, some in done:
+                jobs.remove((job, some))
+                with _told_by_spark(some):
+                    results = list(job.get())
+                yield from results
             if not done:
                 time.sleep(POLL_SECONDS)
     finally:
-        for job in jobs:
+        for job, _ in jobs:
             job.cancel(True)
 
 
-def _results_of(job: Any) -> List[str]:
+@contextmanager
+def _told_by_spark(tasks: List[str]) -> Iterator[None]:
+    """What Spark says in many lines becomes a _ClusterError of one."""
     from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
     try:
-        return list(job.get())
+        yield
     except Py4JJavaError as error:
-        cause = error.java_exception
-        while cause.getCause() is not None:
-            cause = cause.getCause()
-        raise _ClusterError(f"Spark: {str(cause.getMessage()).splitlines()[0]}") from error
+        said = error.java_exception.getCause() or error.java_exception
+        group = [(task, 1) for task in tasks]
+        raise _ClusterError(explain(Exception(said.getMessage()), group)) from error  # type: ignore[no-untyped-call]
+    except PySparkException as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reasons = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
+        raise _ClusterError((reasons or lines or [type(error).__name__])[-1]) from error
 
 
 @contextmanager
@@ -298,8 +305,15 @@ def _described(sc: Any, description: str) -> Iterator[None]:
 def _run_with_arrow(spark: SparkSession, ship: _Ship, tasks: List[str], description: str) -> Iterator[str]:
     """For Spark Connect, which has no RDD: a Python worker starts ours."""
     frame = spark.createDataFrame([(task,) for task in tasks], "task string").repartition(len(tasks))
-    for row in frame.mapInArrow(on_executor.carries_out(ship.command), "line string").toLocalIterator():
-        yield row.line
+    yield from _lines_of(spark, frame.mapInArrow(on_executor.carries_out(ship.command), "line string"))
+
+
+def _lines_of(spark: SparkSession, frame: DataFrame) -> Iterator[str]:
+    """A frame's lines: over Connect as its partitions end, else, where that would be a job after
+    another, when all have ended."""
+    with _told_by_spark([]):
+        for row in frame.toLocalIterator() if _is_connect(spark) else frame.collect():
+            yield row.line
 
 
 # ---- Pictures of a DataFrame

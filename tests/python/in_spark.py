@@ -44,10 +44,7 @@ def main():
     spark = session(connect)
     shown = {}
 
-    seen = []
-    shown["pack"] = rows(shardmill.spark.pack(spark, pictures, folder / "pack",
-                                              **{**OPTIONS, "on_progress": seen.append}))
-    shown["progress"] = [progress.inputs_done for progress in seen]
+    shown["pack"] = rows(shardmill.spark.pack(spark, pictures, folder / "pack", **OPTIONS))
     shown["again"] = rows(shardmill.spark.pack(spark, pictures, folder / "pack", **OPTIONS))
     shown["dry_run"] = rows(shardmill.spark.pack(spark, pictures, folder / "dry", dry_run=True, **OPTIONS))
     shown["no_pictures"] = told(shardmill.spark.pack, spark, "/nowhere", folder / "none")
@@ -67,8 +64,7 @@ def main():
         spark.createDataFrame([(bytearray(b"no picture"),)], "content binary"))
     shown["nameless"] = rows(shardmill.spark.pack_dataframe(
         nameless, "content", None, folder / "nameless-set", shards=3, on_progress=False))
-    twice = files.union(files)
-    shown["twice"] = told(shardmill.spark.pack_dataframe, twice, "content", "label", folder / "twice",
+    shown["twice"] = told(shardmill.spark.pack_dataframe, files.union(files), "content", "label", folder / "twice",
                           path_col="path", on_progress=False)
     spark.stop()
     print(json.dumps(shown))
