@@ -248,9 +248,9 @@ typedef struct removal {
     const char *folder;
 } removal;
 
-static sm_status remove_listed(void *user, const char *key, const sm_file_info *info)
+static sm_status remove_listed(void *user, unsigned lane, const char *key, const sm_file_info *info)
 {
-    (void)info;
+    (void)lane, (void)info;
     const removal *r = user;
     sm_buf url;
     sm_buf_init(&url, SM_PATH_LIMIT);
