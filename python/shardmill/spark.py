@@ -131,12 +131,23 @@ def _coordinate(words: List[str], carry_out: CarryOut, on_progress: OnProgress) 
                     break
         except _ClusterError as error:
             run.feed(json.dumps({"type": "error", "message": str(error)}))
+        except Exception as error:
+            if _is_interruption(error):
+                raise KeyboardInterrupt from error
+            raise
         run.finish(EXIT_WITH_FAILURES)
     return results
 
 
 class _ClusterError(Exception):
     """Spark failed, not a task."""
+
+
+def _is_interruption(error: Optional[BaseException]) -> bool:
+    """Ctrl-C in a call of py4j's can come out as an error of py4j's."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _read_plan(run: Run) -> List[str]:
@@ -282,10 +293,14 @@ def _told_by_spark(tasks: List[str]) -> Iterator[None]:
     try:
         yield
     except Py4JJavaError as error:
+        if _is_interruption(error):
+            raise
         said = error.java_exception.getCause() or error.java_exception
         group = [(task, 1) for task in tasks]
         raise _ClusterError(explain(Exception(said.getMessage()), group)) from error  # type: ignore[no-untyped-call]
     except PySparkException as error:
+        if _is_interruption(error):
+            raise
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reasons = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
         raise _ClusterError((reasons or lines or [type(error).__name__])[-1]) from error
