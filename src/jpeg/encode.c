@@ -293,6 +293,7 @@ const char *smj_status_text(smj_status status)
     case SMJ_OK: return "no error";
     case SMJ_ERR_ARGUMENT: return "size, stride, quality or sampling out of range";
     case SMJ_ERR_MEMORY: return "out of memory";
+    case SMJ_NOT_MINE: return "not a file for this decoder";
     }
     return "unknown status";
 }

@@ -30,7 +30,8 @@ enum { SMJ_SIDE_MAX = 65535 }; /* pixels: a frame header holds 16 bits for a sid
 typedef enum smj_status {
     SMJ_OK = 0,
     SMJ_ERR_ARGUMENT, /* a size, stride, quality or sampling that makes no sense */
-    SMJ_ERR_MEMORY    /* memory for the file could not be had */
+    SMJ_ERR_MEMORY,   /* memory for the file could not be had */
+    SMJ_NOT_MINE      /* not a file for this decoder: see decode.h */
 } smj_status;
 
 /* How much of the colour is kept: one chroma sample for each pixel, for two side by side, for a
