@@ -102,8 +102,8 @@ SMJ_INLINE void smj_step(smj_walk *w, smj_run *run)
     int16_t *block = w->slot->block;
     const unsigned first = w->index + entry->first;
     smj_drop(&w->reader, entry->length);
-    block[smj_places[first & 255]] = entry->first_value;
-    block[smj_places[last & 255]] = (int16_t)(entry->last_value + (int)behind);
+    block[smj_places[first]] = entry->first_value;
+    block[smj_places[last]] = (int16_t)(entry->last_value + (int)behind);
 
     const smj_slot *slot = w->slot;
     const smj_entry *ac = slot->ac, *dc = slot->next_dc;
