@@ -13,7 +13,7 @@
 #include "image/taps.h"
 
 enum {
-    SM_ROW_PADDING = 128, /* readable bytes that must lie behind the last pixel of a row */
+    SM_ROW_PADDING = 64, /* readable bytes that must lie behind the last pixel of a row */
     SM_PLANES_MAX = 3
 };
 

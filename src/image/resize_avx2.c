@@ -233,7 +233,8 @@ AVX2_INLINE __m256i split_eight(const uint8_t *rgbx)
 
 AVX2 static void split(uint8_t *const planes[3], const uint8_t *rgbx, size_t count)
 {
-    for (size_t i = 0; i < count; i += 32, rgbx += 128) {
+    size_t i = 0;
+    for (; i + SM_RESIZE_BLOCK <= count; i += SM_RESIZE_BLOCK, rgbx += 4 * SM_RESIZE_BLOCK) {
         const __m256i a = split_eight(rgbx), b = split_eight(rgbx + 32);
         const __m256i c = split_eight(rgbx + 64), d = split_eight(rgbx + 96);
         /* red and blue of sixteen; green of sixteen */
@@ -242,6 +243,13 @@ AVX2 static void split(uint8_t *const planes[3], const uint8_t *rgbx, size_t cou
         store(planes[0] + i, _mm256_permute2x128_si256(rb, rb2, 0x20));
         store(planes[1] + i, _mm256_permute2x128_si256(g, g2, 0x20));
         store(planes[2] + i, _mm256_permute2x128_si256(rb, rb2, 0x31));
+    }
+    for (; i < count; i += 8, rgbx += 32) {
+        const __m256i eight = split_eight(rgbx);
+        const __m128i rg = _mm256_castsi256_si128(eight);
+        _mm_storel_epi64((__m128i *)(void *)(planes[0] + i), rg);
+        _mm_storel_epi64((__m128i *)(void *)(planes[1] + i), _mm_unpackhi_epi64(rg, rg));
+        _mm_storel_epi64((__m128i *)(void *)(planes[2] + i), _mm256_extracti128_si256(eight, 1));
     }
 }
 

@@ -39,7 +39,7 @@ typedef struct sm_resize_kernels {
     void (*along_y)(uint8_t *out, const int16_t *const *pairs, const int16_t *weights,
                     uint32_t pair_count, int shift, size_t count);
 
-    /* count pixels of 4 bytes to three planes; all are rounded up to SM_RESIZE_BLOCK. */
+    /* count pixels of 4 bytes to three planes, each of which is rounded up to SM_RESIZE_BLOCK. */
     void (*split)(uint8_t *const planes[3], const uint8_t *rgbx, size_t count);
 
     /* The way back, to 3 bytes a pixel. Writes not one more; reads up to SM_RESIZE_BLOCK. */
