@@ -64,6 +64,12 @@ find_missing() {
         # Debian's pip trusts this file alone.
         ! has apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] ||
             want "root certificates" ca-certificates ca-certificates ca-certificates ca-certificates
+        # To try the NEON code on other machines, where that takes a package each; else it is skipped.
+        if has apt-get && [ "$(uname -m)" = x86_64 ]; then
+            has aarch64-linux-gnu-gcc ||
+                want "a compiler for ARM" "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" - - -
+            has qemu-aarch64 || want "an emulator of ARM" qemu-user - - -
+        fi
     fi
     if [ $with_lint = yes ]; then
         has clang || want clang clang clang llvm clang
