@@ -92,13 +92,13 @@ static void set_plane(smj_component_plane *p, const smj_frame *f, int c, unsigne
     p->expand_y = f->max_down * eighths / p->mcu_rows;
 }
 
-void smj_decode_plane_size(const smj_decoder *decoder, uint32_t *width, uint32_t *height,
-                           int component, unsigned eighths)
+smj_shape smj_decode_shape(const smj_decoder *decoder, int component, unsigned eighths)
 {
-    smj_component_plane plane;
-    set_plane(&plane, &decoder->frame, component, eighths);
-    *width = plane.width;
-    *height = plane.height;
+    smj_component_plane p;
+    const smj_frame *f = &decoder->frame;
+    set_plane(&p, f, component, eighths);
+    return (smj_shape){p.width, p.height, 2 * p.mcu_cols / f->max_across,
+                       2 * p.mcu_rows / f->max_down};
 }
 
 static bool is_inside(const smj_window *w, uint32_t width, uint32_t height)

@@ -58,10 +58,14 @@ typedef struct smj_header {
 smj_status smj_decode_open(smj_decoder *decoder, smj_header *header, const uint8_t *data,
                            size_t len);
 
-/* Size of a component's plane at a scale of eighths / 8, which is 1, 2, 4 or 8. Chroma that has
- * fewer samples than luma is scaled down less, as libjpeg does it, so it often has as many. */
-void smj_decode_plane_size(const smj_decoder *decoder, uint32_t *width, uint32_t *height,
-                           int component, unsigned eighths);
+/* A component's plane at a scale of eighths / 8, which is 1, 2, 4 or 8. Chroma that has fewer
+ * samples than luma is scaled down less, as libjpeg does it, so it often has as many. */
+typedef struct smj_shape {
+    uint32_t width, height; /* samples */
+    unsigned across, down;  /* samples for 16 columns, and for 16 rows, of the picture */
+} smj_shape;
+
+smj_shape smj_decode_shape(const smj_decoder *decoder, int component, unsigned eighths);
 
 /* Left to right - 1, top to bottom - 1 in a picture or plane. Not empty, nor outside. */
 typedef struct smj_window {

@@ -12,7 +12,7 @@ static sm_jpeg_decoder *new_decoder(uint64_t max_pixels, uint64_t max_memory)
 {
     sm_jpeg_limits limits = {max_pixels, max_memory};
     sm_jpeg_decoder *decoder;
-    assert_int_equal(sm_jpeg_decoder_new(&decoder, &limits), SM_OK);
+    assert_int_equal(sm_jpeg_decoder_new(&decoder, &limits, SM_DECODER_TURBO), SM_OK);
     return decoder;
 }
 
