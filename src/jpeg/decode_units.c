@@ -134,10 +134,12 @@ static bool sum_dc(smj_decoder *d, const smj_unit *u)
     return fine;
 }
 
-/* The mean of a block: its only sample. */
+/* The mean of a block: its only sample. libjpeg's table of such values has 1024 entries; no sound
+ * picture has others, but they must come out the same. */
 static uint8_t flat_sample(int32_t dc, int32_t step)
 {
-    const int32_t value = ((dc * step + 4) >> 3) + 128;
+    const int32_t mean = (dc * step + 4) >> 3;
+    const int32_t value = ((mean + 512) & 1023) - 512 + 128;
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
