@@ -59,16 +59,28 @@ static void along_y(uint8_t *out, const int16_t *const *pairs, const int16_t *we
     }
 }
 
+/* restrict: bytes may lie anywhere, and a compiler would look each plane up again for every one. */
 static void split(uint8_t *const planes[3], const uint8_t *rgbx, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        for (int c = 0; c < 3; c++) planes[c][i] = rgbx[4 * i + (size_t)c];
+    uint8_t *restrict const red = planes[0];
+    uint8_t *restrict const green = planes[1];
+    uint8_t *restrict const blue = planes[2];
+    for (size_t i = 0; i < count; i++) {
+        red[i] = rgbx[4 * i];
+        green[i] = rgbx[4 * i + 1];
+        blue[i] = rgbx[4 * i + 2];
+    }
 }
 
 static void join(uint8_t *rgb, const uint8_t *const planes[3], size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        for (int c = 0; c < 3; c++) rgb[3 * i + (size_t)c] = planes[c][i];
+    uint8_t *restrict const to = rgb;
+    const uint8_t *const red = planes[0], *const green = planes[1], *const blue = planes[2];
+    for (size_t i = 0; i < count; i++) {
+        to[3 * i] = red[i];
+        to[3 * i + 1] = green[i];
+        to[3 * i + 2] = blue[i];
+    }
 }
 
 const sm_resize_kernels sm_resize_portable = {"portable", NULL, along_x, along_y, split, join};
