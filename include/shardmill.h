@@ -141,6 +141,7 @@ typedef enum sm_reason {
     SM_FAIL_OUT_OF_MEMORY, /* one decoder's share of --memory is too small for it */
     SM_FAIL_WARNINGS,      /* --strict, and the decoder warned */
     SM_FAIL_ENCODE,
+    SM_FAIL_CRASHED,      /* it killed the process that converted it: only of shardmill worker */
     SM_SKIP_HIDDEN,       /* the name starts with a dot */
     SM_SKIP_NOT_AN_IMAGE, /* neither named as an image nor one by content */
     SM_SKIP_SPECIAL_FILE, /* a FIFO, socket or device */
@@ -215,6 +216,9 @@ typedef struct sm_pack_options {
     /* Called often from any thread; true stops cleanly with SM_ERR_CANCELLED; may be NULL. */
     bool (*is_cancelled)(void *user);
     void *user;
+
+    /* Who packs the shards (shardmill_engine.h); borrowed. NULL: threads of this process. */
+    struct sm_engine *engine;
 } sm_pack_options;
 
 enum { SM_MAX_SPLITS = 16, SM_NAME_MAX = 64 };
@@ -345,6 +349,11 @@ typedef struct sm_copy_summary {
 
 SM_API void sm_copy_options_init(sm_copy_options *options);
 
+/* Ends all of this process's waiting for stores, for good: transfers on their way and waits for
+ * another try fail with SM_ERR_CANCELLED, and no others are begun but those that clear away what
+ * was not finished, which get a few seconds. May be called in a signal handler. */
+SM_API void sm_stop_waiting(void);
+
 /*
  * Copies a file, or the files below a folder, between stores. dst is the new name, or where it is a
  * folder (or ends in '/') the folder to put a single file into. Every file is checked by its size
@@ -417,4 +426,7 @@ SM_API sm_status sm_feature_float(float *value, const sm_feature *feature, size_
 #ifdef __cplusplus
 }
 #endif
+
+#include "shardmill_engine.h"
+
 #endif

@@ -4,6 +4,6 @@
 
 #include "options.h"
 
-extern const command pack_command, verify_command, ls_command, cp_command;
+extern const command pack_command, verify_command, ls_command, cp_command, worker_command;
 
 #endif

@@ -1,5 +1,6 @@
 /* shardmill pack */
 #include "commands.h"
+#include "engines.h"
 #include "screen.h"
 #include "summary.h"
 
@@ -9,6 +10,7 @@
 
 typedef struct pack_call {
     sm_pack_options options;
+    engine_call engine;
     int log_format;
     bool quiet;
 } pack_call;
@@ -88,6 +90,12 @@ static bool read_max_failures(void *target, const char *text, const char **want)
 #define NUMBER(n, k, m, lo, hi, h)                                                           \
     {                                                                                        \
         .name = n, .kind = k, .offset = AT(m), .value = "N", .min = lo, .max = hi, .help = h \
+    }
+
+#define ENGINE_TEXT(n, m, v, h)                                                              \
+    {                                                                                        \
+        .name = n, .kind = OPTION_TEXT, .offset = offsetof(pack_call, engine.m), .value = v, \
+        .help = h                                                                            \
     }
 
 static const option_row rows[] = {
@@ -171,6 +179,29 @@ static const option_row rows[] = {
      .min = (uint64_t)32 << 20,
      .max = UINT64_MAX,
      .help = "for files in flight and decoders, such as 512M (half of what there is)"},
+    HEADING("Where it is done"),
+    CUSTOM("engine", offsetof(pack_call, engine.kind), "local|lines|spark", read_engine,
+           "local: threads of this process; spark: a cluster's executors; lines: tasks on standard "
+           "output, results on standard input, for xargs, queues and notebooks (see 'shardmill "
+           "worker --help')"),
+    ENGINE_TEXT(
+        "master", spark.master, "URL",
+        "of Spark: local[2], spark://host:7077, yarn, k8s://… (spark-submit's own setting)"),
+    CUSTOM("conf", offsetof(pack_call, engine), "KEY=VALUE", read_conf,
+           "a setting of Spark's; may be given many times"),
+    {.name = "executor-cores",
+     .kind = OPTION_U32,
+     .offset = offsetof(pack_call, engine.spark.executor_cores),
+     .value = "N",
+     .min = 1,
+     .max = 4096,
+     .help = "cores of an executor, all of which one task then uses (one core a task)"},
+    CUSTOM("deploy-mode", offsetof(pack_call, engine.spark.deploy_mode), "client|cluster",
+           read_deploy_mode, "where Spark's driver runs: here, or in the cluster (client)"),
+    ENGINE_TEXT("worker", spark.worker, "FILE",
+                "the program for the executors, or a .tgz that holds it as bin/shardmill (this "
+                "program)"),
+    HEADING("What is told"),
     CUSTOM(
         "log-format", offsetof(pack_call, log_format), "text|json", read_log_format,
         "json: progress and errors as JSON lines on stderr, the summary as one object on stdout"),
@@ -195,6 +226,7 @@ static const char intro[] =
     "  shardmill pack --manifest labels.csv shards            labels from a table\n"
     "  shardmill pack 'photos/*/2024-*' shards --labels none\n"
     "  shardmill pack photos shards --resize-mode no --encode-format keep\n"
+    "  shardmill pack gs://bucket/photos gs://bucket/shards --engine spark --master yarn\n"
     "\n"
     "Bad pictures never end the run: failures.jsonl in DST names each, with the reason. After\n"
     "Ctrl-C or a crash, the same command goes on where it stopped. When the bad files are mended:\n"
@@ -258,8 +290,16 @@ static int run_pack(int argc, char **argv)
     call.options.user = &s;
     catch_signals();
     sm_pack_summary summary;
-    sm_status status = sm_pack(&summary, src, dst, &call.options);
-    return finish(&s, status, &summary, dst, &call.options);
+    sm_status status = open_engine(&call.options.engine, &call.engine);
+    if (status == SM_OK) status = sm_pack(&summary, src, dst, &call.options);
+    const int code = finish(&s, status, &summary, dst, &call.options);
+    if (call.engine.lines != NULL) {
+        print_last_line(call.engine.lines, code, status == SM_OK ? &summary : NULL, &call.options,
+                        sm_last_error());
+        fclose(call.engine.lines);
+    }
+    sm_engine_free(call.options.engine);
+    return code;
 }
 
 const command pack_command = {.name = "pack",

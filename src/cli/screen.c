@@ -168,6 +168,7 @@ static atomic_int signal_caught; /* written by a handler, read by every thread *
 static void on_signal(int number)
 {
     signal_caught = number;
+    sm_stop_waiting();
     signal(number, SIG_DFL); /* asked twice: at once */
 }
 

@@ -114,6 +114,7 @@ sm_status sm_gs_call_init(sm_gs_call *call, const char *method, const char *url,
     *call = (sm_gs_call){.url = url, .what = what, .permission = permission};
     sm_http_request_init(&call->request, method);
     call->request.label = url;
+    call->request.follow = strcmp(method, "GET") == 0;
     if (emulator() == NULL) {
         call->request.authorize = sm_google_authorize;
         call->request.refused = sm_google_refused;

@@ -211,8 +211,13 @@ static bool end_by_fault(sm_transfer *t, CURLcode code)
     return true;
 }
 
-/* Turns to where a redirect points. */
-static bool end_by_redirect(sm_transfer *t)
+static bool is_same_host(const sm_http_url *a, const sm_http_url *b)
+{
+    return strcmp(a->host, b->host) == 0 && a->port == b->port && a->tls == b->tls;
+}
+
+/* The URL that t's reply points to (the caller's, by curl_free); NULL: it makes none. */
+static char *redirect_target(const sm_transfer *t)
 {
     CURLU *url = curl_url();
     char *target = NULL;
@@ -221,8 +226,21 @@ static bool end_by_redirect(sm_transfer *t)
         curl_url_set(url, CURLUPART_URL, t->reply->location, 0) == CURLUE_OK)
         curl_url_get(url, CURLUPART_URL, &target, 0);
     curl_url_cleanup(url);
+    return target;
+}
 
+static sm_status set_url(sm_buf *url, const char *target)
+{
+    sm_buf_clear(url);
+    return sm_buf_printf(url, "%s", target);
+}
+
+/* Turns to where a redirect points. */
+static bool end_by_redirect(sm_transfer *t)
+{
+    sm_http_request *request = t->request;
     sm_http_url parts = {0};
+    char *target = redirect_target(t);
     sm_status status = target == NULL
                            ? sm_fail(SM_ERR_IO, "the server points to where nothing can be")
                            : sm_http_url_parse(&parts, target);
@@ -230,16 +248,21 @@ static bool end_by_redirect(sm_transfer *t)
         status = sm_fail(SM_ERR_ACCESS, "the server points from https to plain http");
     if (status == SM_OK && ++t->redirects > REDIRECTS_MAX)
         status = sm_fail(SM_ERR_IO, "the server points elsewhere again and again");
-    if (status == SM_OK) {
-        t->foreign = t->foreign || strcmp(parts.host, t->parts.host) != 0 ||
-                     parts.port != t->parts.port || parts.tls != t->parts.tls;
-        sm_buf_clear(&t->url);
-        status = sm_buf_printf(&t->url, "%s", target);
-    }
+    const bool is_signed = request->authorize != NULL;
+    const bool stays = status == SM_OK && is_signed && !is_same_host(&parts, &t->parts);
+    if (status == SM_OK && !stays) status = set_url(&t->url, target);
+    if (status == SM_OK && !stays && is_signed) status = set_url(&request->url, target);
     curl_free(target);
-    if (status == SM_OK) return !try_now(t);
+    if (status == SM_OK) return stays || !try_now(t);
     sm_transfer_fail(t, status, "%s", sm_last_error());
     return true;
+}
+
+static bool points_elsewhere(const sm_transfer *t)
+{
+    const int status = t->reply->status;
+    return t->request->follow && t->reply->location != NULL &&
+           (status == 301 || status == 302 || status == 303 || status == 307 || status == 308);
 }
 
 /* How many bytes a good reply to a GET must bring; UINT64_MAX: it did not tell. */
@@ -296,11 +319,9 @@ static bool end_attempt(sm_transfer *t, CURLcode code)
         sm_transfer_fail_changed(t);
         return true;
     }
-    if (request->follow && reply->location != NULL &&
-        (status == 301 || status == 302 || status == 303 || status == 307 || status == 308))
-        return end_by_redirect(t);
+    if (points_elsewhere(t)) return end_by_redirect(t);
     if ((status == 400 || status == 401 || status == 403) && request->refused != NULL &&
-        !t->was_refused && !t->foreign) {
+        !t->was_refused) {
         t->was_refused = true;
         if (request->refused(reply, request->authorize_user)) return !try_now(t);
     }
@@ -310,6 +331,12 @@ static bool end_attempt(sm_transfer *t, CURLcode code)
 }
 
 /* ---- Many at once */
+
+/* Whether it may be begun: when all is to end, only what clears away. */
+static bool may_begin(const sm_http_request *request)
+{
+    return !sm_is_stopping() || strcmp(request->method, "DELETE") == 0;
+}
 
 static bool begin(sm_http *http, sm_transfer *t, sm_http_request *request, sm_http_reply *reply,
                   size_t index)
@@ -326,6 +353,8 @@ static bool begin(sm_http *http, sm_transfer *t, sm_http_request *request, sm_ht
     sm_backoff_init(&t->backoff);
     sm_status status = sm_buf_append(&t->url, request->url.data, request->url.len);
     if (status == SM_OK) status = sm_buf_append(&t->url, "", 1);
+    if (status == SM_OK && !may_begin(request)) status = sm_fail(SM_ERR_CANCELLED, "stopped");
+    t->late = sm_is_stopping();
     if (status == SM_OK) return begin_attempt(http, t);
     sm_transfer_fail_as_told(t, status);
     return false;
@@ -360,11 +389,27 @@ static bool take_ended(sm_http *http, sm_status *statuses)
     return any;
 }
 
+/* Ends what was begun before all was to end. */
+static void cancel(sm_http *http, sm_transfer *slots, size_t count, sm_status *statuses)
+{
+    for (size_t i = 0; i < count; i++) {
+        sm_transfer *t = &slots[i];
+        if (t->request == NULL || t->late) continue;
+        if (t->easy != NULL) {
+            curl_multi_remove_handle(http->multi, t->easy);
+            put_away(http, t);
+            sm_transfer_strip(t);
+        }
+        sm_transfer_fail(t, SM_ERR_CANCELLED, "stopped");
+        end(t, statuses);
+    }
+}
+
 /* Begins what is due; returns how many milliseconds the next one can wait. */
 static int wake(sm_http *http, sm_transfer *slots, size_t count, sm_status *statuses)
 {
     const uint64_t now = sm_clock_ns();
-    uint64_t wait = 1000 * NS_PER_MS;
+    uint64_t wait = SM_STOP_LOOK_MS * NS_PER_MS;
     for (size_t i = 0; i < count; i++) {
         sm_transfer *t = &slots[i];
         if (t->request == NULL || t->easy != NULL) continue;
@@ -388,6 +433,7 @@ void sm_http_perform_many(sm_http *http, sm_http_request *const *requests, sm_ht
         snprintf(replies[next].error, sizeof replies[next].error, "%s", sm_last_error());
     }
     for (size_t busy = count > 0 && slots != NULL; busy > 0;) {
+        if (sm_is_stopping()) cancel(http, slots, slot_count, statuses);
         busy = 0;
         for (size_t i = 0; i < slot_count; i++) {
             while (slots[i].request == NULL && next < count) {

@@ -4,6 +4,7 @@
 #include "io/times.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -64,6 +65,7 @@ bool sm_backoff_next(sm_backoff *backoff, uint64_t retry_after_ms, uint64_t *wai
     unsigned doublings = backoff->tries < DOUBLINGS ? backoff->tries : DOUBLINGS;
     uint64_t longest = (uint64_t)FIRST_WAIT_MS << doublings;
     if (longest > WAIT_MAX_MS) longest = WAIT_MAX_MS;
+    if (sm_is_stopping()) return false;
     uint64_t wait = random_below(longest * NS_PER_MS) + retry_after_ms * NS_PER_MS;
     backoff->tries++;
     if (sm_clock_ns() + wait > backoff->since_ns + backoff->patience_ns) return false;
@@ -71,14 +73,33 @@ bool sm_backoff_next(sm_backoff *backoff, uint64_t retry_after_ms, uint64_t *wai
     return true;
 }
 
+static atomic_bool stopping; /* lock-free: set in signal handlers */
+
+SM_API void sm_stop_waiting(void)
+{
+    atomic_store(&stopping, true);
+}
+
+bool sm_is_stopping(void)
+{
+    return atomic_load(&stopping);
+}
+
+bool sm_pause(uint64_t ns)
+{
+    const uint64_t end = sm_clock_ns() + ns, step = SM_STOP_LOOK_MS * NS_PER_MS;
+    for (uint64_t now; !sm_is_stopping() && (now = sm_clock_ns()) < end;) {
+        const uint64_t left = end - now < step ? end - now : step;
+        const struct timespec nap = {.tv_nsec = (long)left};
+        nanosleep(&nap, NULL);
+    }
+    return !sm_is_stopping();
+}
+
 bool sm_backoff_sleep(sm_backoff *backoff, uint64_t retry_after_ms)
 {
     uint64_t wait;
-    if (!sm_backoff_next(backoff, retry_after_ms, &wait)) return false;
-    struct timespec left = {.tv_sec = (time_t)(wait / NS_PER_SECOND),
-                            .tv_nsec = (long)(wait % NS_PER_SECOND)};
-    while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
-    return true;
+    return sm_backoff_next(backoff, retry_after_ms, &wait) && sm_pause(wait);
 }
 
 uint64_t sm_retry_after_ms(const char *text, int64_t now_ns)

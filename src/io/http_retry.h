@@ -14,10 +14,16 @@ void sm_backoff_init(sm_backoff *backoff);
 /* Something came: the clock and the waits begin anew. */
 void sm_backoff_progress(sm_backoff *backoff);
 /* How long to wait before the next try: a random part of a time that doubles, and no less than
- * retry_after_ms. False: that would be past the deadline. */
+ * retry_after_ms. False: that would be past the deadline, or all is to end. */
 bool sm_backoff_next(sm_backoff *backoff, uint64_t retry_after_ms, uint64_t *wait_ns);
-/* The same, and sleeps so long. */
+/* The same, and sleeps so long; false also when sm_stop_waiting ends the sleep. */
 bool sm_backoff_sleep(sm_backoff *backoff, uint64_t retry_after_ms);
+
+/* Whether sm_stop_waiting was called. It is looked at every so often: */
+enum { SM_STOP_LOOK_MS = 100 };
+bool sm_is_stopping(void);
+/* Sleeps; false: until sm_stop_waiting. */
+bool sm_pause(uint64_t ns);
 
 /* SHARDMILL_RETRY_SECONDS and SHARDMILL_STALL_SECONDS, or their defaults. */
 unsigned sm_retry_seconds(void);

@@ -12,6 +12,7 @@ enum {
     CONNECT_MS = 20000,
     METADATA_CONNECT_MS = 1000,
     METADATA_MS = 5000,
+    LATE_MS = 3000,
     SMALL_BUFFER = 64 << 10,
     LARGE_BUFFER = 512 << 10, /* of reads and writes of a MiB and more */
     LARGE = 1 << 20
@@ -106,6 +107,7 @@ static void set_times(sm_transfer *t)
         const uint64_t passed = (sm_clock_ns() - t->backoff.since_ns) / NS_PER_MS;
         connect = passed + 1000 < SM_FIRST_CONTACT_MS ? (long)(SM_FIRST_CONTACT_MS - passed) : 1000;
     }
+    if (t->late) curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)LATE_MS);
     curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, connect);
     curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_SPEED);
     curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, (long)sm_stall_seconds());
@@ -164,7 +166,7 @@ sm_status sm_transfer_set_up(sm_transfer *t)
     sm_http_request *request = t->request;
     sm_status status = sm_http_url_parse(&t->parts, (const char *)t->url.data);
     if (status == SM_OK && !request->metadata) status = sm_http_url_allowed(&t->parts);
-    if (status == SM_OK && request->authorize != NULL && !t->foreign)
+    if (status == SM_OK && request->authorize != NULL)
         status = request->authorize(request, request->authorize_user);
     if (status == SM_OK) status = set_headers(t);
     if (status != SM_OK) return status;

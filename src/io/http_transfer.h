@@ -11,7 +11,7 @@
 #include <curl/curl.h>
 
 enum {
-    SM_FIRST_CONTACT_MS = 6000 /* for a host that never answered: is there a network at all? */
+    SM_FIRST_CONTACT_MS = 6000, /* for a host that never answered: is there a network at all? */
 };
 
 typedef struct sm_transfer {
@@ -36,7 +36,7 @@ typedef struct sm_transfer {
 
     unsigned redirects, damages;
     unsigned sends; /* of this attempt: libcurl repeats what a kept connection swallowed */
-    bool foreign;   /* a redirect left the host that authorize is for */
+    bool late;      /* begun when all was to end: one try, and a short one */
     bool was_refused;
     bool looked_at; /* the headers of this attempt */
     bool cut_by_us; /* all that was wanted has come */

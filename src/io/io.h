@@ -53,6 +53,9 @@ sm_status sm_io_stat(sm_file_info *info, const char *path);
  */
 sm_status sm_io_read_file(sm_buf *buf, const char *path, sm_file_info *info);
 
+/* Appends len bytes from offset on, less only at the file's end; up to buf's cap (SM_ERR_LIMIT). */
+sm_status sm_io_read_range(sm_buf *buf, const char *path, uint64_t offset, uint64_t len);
+
 /* A file to be read whole, one of many at once. */
 typedef struct sm_fetch {
     const char *url;
@@ -86,6 +89,10 @@ sm_status sm_sink_write(sm_sink *sink, const void *data, size_t len);
 /* Flushes to the device and publishes under path. Frees sink in any case; on failure nothing is
  * published. */
 sm_status sm_sink_commit(sm_sink *sink);
+/* Commits several together, with fewer flushes than one after the other, in their order. Frees them
+ * in any case; on failure some may be published, but none whose predecessors are not. */
+enum { SM_COMMIT_MAX = 16 };
+sm_status sm_sink_commit_many(sm_sink **sinks, size_t count);
 /* Removes what was written, and frees sink. NULL is fine. */
 void sm_sink_abandon(sm_sink *sink);
 
@@ -100,8 +107,11 @@ sm_status sm_io_remove(const char *path); /* not there is fine */
  * names may be seen for a while, and a run that is cut off in between leaves both. */
 sm_status sm_io_rename(const char *from, const char *to);
 
-/* Removes what writers that were killed left in folder: only files of our own temporary names.
- * Object stores show nothing that is not committed. */
+/* Removes a folder with all that is in it; links are removed, not followed. Not there is fine. */
+sm_status sm_io_remove_tree(const char *path);
+
+/* Removes what writers that were killed left in folder: only files of our own temporary names, and
+ * none that a living writer still holds. Object stores show nothing that is not committed. */
 sm_status sm_io_remove_leftovers(const char *folder);
 
 typedef enum sm_walk_event {

@@ -229,6 +229,7 @@ sm_status sm_s3_call_init(sm_s3_call *call, const char *method, const char *url,
     *call = (sm_s3_call){.url = url, .what = what, .permission = permission};
     sm_http_request_init(&call->request, method);
     call->request.label = url;
+    call->request.follow = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     call->request.authorize = sign;
     call->request.refused = refused;
     call->request.authorize_user = call;

@@ -230,11 +230,12 @@ static void copy_small(worker *w, const batch *b)
     free(offsets);
     if (status == SM_OK) sm_io_fetch_many(w->fetches, b->count);
     name = (const char *)b->names.data;
-    for (size_t i = 0; i < b->count; i++, name += strlen(name) + 1) {
+    for (size_t i = 0; i < b->count && !is_stopped(w->c); i++, name += strlen(name) + 1) {
         sm_status one = status;
         if (one == SM_OK && w->fetches[i].status != SM_OK)
             one = sm_fail(w->fetches[i].status, "%s", w->fetches[i].error);
         if (one == SM_OK) one = put_whole(w, name, &w->contents[i]);
+        if (one == SM_ERR_CANCELLED) return;
         note_done(w->c, name, w->contents[i].len, one);
     }
 }

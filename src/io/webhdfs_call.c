@@ -151,6 +151,7 @@ static sm_status status_of_exception(const char *exception, sm_status otherwise)
         {"AccessControlException", SM_ERR_ACCESS},
         {"SecurityException", SM_ERR_ACCESS},
         {"FileAlreadyExistsException", SM_ERR_CONFLICT},
+        {"ParentNotDirectoryException", SM_ERR_CONFLICT},
         {"NSQuotaExceededException", SM_ERR_NO_SPACE},
         {"DSQuotaExceededException", SM_ERR_NO_SPACE},
         {"QuotaExceededException", SM_ERR_NO_SPACE},
@@ -190,7 +191,12 @@ sm_status sm_hdfs_judge(sm_http_reply *reply, const char *what, const char *url,
     user_name(user);
     snprintf(who, sizeof who, "the user %s", user);
     sm_status status = sm_http_judge(reply, what, url, who, NULL);
-    return good ? status : status_of_exception(name, status);
+    const sm_status meant = good ? status : status_of_exception(name, status);
+    if (meant == status) return status;
+    /* The exception says more than the HTTP status, which is 403 for much that is no matter of
+     * permission. */
+    return sm_fail(meant, "cannot %s '%s': %.*s", what, url, (int)reply->body.len,
+                   (const char *)reply->body.data);
 }
 
 sm_status sm_hdfs_json(json_t **json, const sm_http_reply *reply, const char *url)

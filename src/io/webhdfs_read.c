@@ -195,9 +195,7 @@ static bool take_steps(sm_http *http, read_round *round, hdfs_read *reads, size_
         sm_http_reply_free(&read->reply);
         sm_http_request_free(&read->request);
     }
-    const struct timespec pause = {.tv_sec = (time_t)(wait_ns / 1000000000),
-                                   .tv_nsec = (long)(wait_ns % 1000000000)};
-    if (wait_ns > 0) nanosleep(&pause, NULL);
+    sm_pause(wait_ns);
     return true;
 }
 

@@ -5,10 +5,11 @@
 #include "pack/names.h"
 #include "pack/result.h"
 #include "pack/set.h"
+#include "pack/tasks.h"
 
 #include <string.h>
 
-enum { PATH_LIMIT = 1 << 16, LINE_LIMIT = 1 << 20 };
+enum { LINE_LIMIT = 1 << 20 };
 
 /* Every shard must be there; recovered is what the additional ones hold. */
 static sm_status read_recovered(sm_names *recovered, const sm_set *set)
@@ -40,7 +41,7 @@ static sm_status read_failed(sm_names *failed, const sm_set *set, const sm_names
 {
     sm_lines *lines = NULL;
     sm_buf path, line;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_buf_init(&line, LINE_LIMIT);
     sm_status status = sm_set_path(&path, set, "failures.jsonl");
     if (status == SM_OK) status = sm_lines_open(&lines, (const char *)path.data);
@@ -119,6 +120,7 @@ static sm_status make_jobs(sm_job jobs[SM_MAX_SPLITS], sm_shard shards[SM_MAX_SP
             status = sm_plan_shard_name(jobs[*count].file, plan, split, before, before + 1);
         if (status != SM_OK) return status;
         jobs[*count].shard = shard;
+        jobs[*count].shards = before + 1;
     }
     return SM_OK;
 }
@@ -130,7 +132,7 @@ static sm_status retry(sm_set *set, const sm_plan *plan, sm_run *run, sm_pack_su
     size_t count;
     sm_status status = make_jobs(jobs, shards, &count, set, plan);
     if (status == SM_OK) status = sm_set_open(set);
-    if (status == SM_OK) status = sm_pipeline_run(run, jobs, count);
+    if (status == SM_OK) status = sm_run_jobs(run, jobs, count);
     if (status != SM_OK) return status;
 
     for (size_t i = 0; i < count; i++) {

@@ -123,6 +123,7 @@ static sm_status check_shard(sm_checking *c, sm_picture *picture, const sm_check
     sm_reader *reader;
     sm_status status = sm_io_stat(&info, t->path);
     if (status == SM_OK) status = sm_reader_open(&reader, t->path);
+    if (status == SM_ERR_CANCELLED) return status;
     if (status != SM_OK) {
         sm_check_report(c, t->path, UINT64_MAX, sm_last_error());
         return SM_OK;

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from conftest import OK, run
 
-from .servers import S3, Absent, Gs, clean_environment
+from .servers import SLOW, Absent, Gs, Hdfs, Seaweed, Versity, clean_environment
 
+# Those that every test of `store` meets. HDFS has tests of its own: it is no object store.
+OBJECT_STORES = ["gs", "s3", *(["versity"] if SLOW else [])]
 CROWD = 2500  # objects: three pages
 
 _numbers = itertools.count()
@@ -29,16 +31,26 @@ def gs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory):
-    yield from _server(S3, tmp_path_factory)
+    yield from _server(Seaweed, tmp_path_factory)
 
 
-@pytest.fixture(params=["gs", "s3"])
+@pytest.fixture(scope="session")
+def versity(tmp_path_factory):
+    yield from _server(Versity, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def hdfs(tmp_path_factory):
+    yield from _server(Hdfs, tmp_path_factory)
+
+
+@pytest.fixture(params=OBJECT_STORES)
 def store(request):
     """Each store in turn."""
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="session", params=["gs", "s3"])
+@pytest.fixture(scope="session", params=OBJECT_STORES)
 def crowd(request):
     """Each store in turn, with a prefix of more objects than a page holds, and others beside it."""
     store = request.getfixturevalue(request.param)

@@ -9,6 +9,7 @@ import random
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 
 # Before the store has seen the request.
@@ -16,10 +17,14 @@ REFUSALS = {
     "503": b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy",
     "429": b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 4\r\n\r\nslow",
 }
-# reset: before the store has seen the request; lost: when it has, and its answer is gone;
-# cut, truncated: a reset or a polite end within the answer; stall: nothing more comes;
-# corrupt: a byte of an object read is another; corrupt-write: of an object written.
-FAULTS = [*REFUSALS, "reset", "lost", "cut", "truncated", "stall", "corrupt", "corrupt-write"]
+# redirect: a read is sent to the same place again; reset: before the store has seen the request;
+# lost: when it has, and its answer is gone; cut, truncated: a reset or a polite end within the
+# answer; chunk: an answer in chunks that ends within one; stall: nothing more comes; slow: it comes
+# late and in drops; corrupt: a byte of an object read is another; corrupt-write: of an object
+# written.
+FAULTS = [*REFUSALS, "redirect", "reset", "lost", "cut", "truncated", "chunk", "stall", "slow",
+          "corrupt", "corrupt-write"]
+DROPS, DROP_SECONDS = 10, 0.03
 
 
 def _read_head(stream):
@@ -52,6 +57,24 @@ def _flip(data):
     """Another byte in the middle, where a multipart body has its object too."""
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 0x20]) + data[middle + 1:]
+
+
+def _rechunk(head, body):
+    """The same answer in chunks, of which the last is cut off."""
+    lines = [line for line in head.split(b"\r\n")
+             if not line.lower().startswith((b"content-length:", b"transfer-encoding:"))]
+    lines.insert(1, b"Transfer-Encoding: chunked")
+    half = len(body) // 2
+    parts = [b"%x\r\n%s\r\n" % (half, body[:half])] if half else []
+    return b"\r\n".join(lines) + b"".join(parts) + b"%x\r\n" % (len(body) - half)
+
+
+def _drip(connection, data):
+    """Late, and in drops."""
+    size = len(data) // DROPS + 1
+    for at in range(0, len(data), size):
+        time.sleep(DROP_SECONDS)
+        connection.sendall(data[at:at + size])
 
 
 def _reset(connection):
@@ -119,6 +142,7 @@ class FaultProxy:
         """The fault that this request meets, or None."""
         media = "alt=media" in target or ("/storage/v1/" not in target and "list-type" not in target)
         fits = {"corrupt": method == "GET" and media,
+                "redirect": method in ("GET", "HEAD"),
                 # A list of parts, or the beginning of an upload, is no object.
                 "corrupt-write": method in ("PUT", "POST") and len(body) >= 1024}
         with self.lock:
@@ -140,6 +164,10 @@ class FaultProxy:
         if fault in REFUSALS:
             client.sendall(REFUSALS[fault])
             return True
+        if fault == "redirect":
+            client.sendall(b"HTTP/1.1 307 Temporary Redirect\r\nContent-Length: 0\r\n"
+                           b"Location: http://127.0.0.1:%d%s\r\n\r\n" % (self.port, target))
+            return True
         if fault == "reset":
             _reset(client)
             return False
@@ -153,7 +181,11 @@ class FaultProxy:
         if fault == "lost":
             _reset(client)
             return False
-        if fault in ("cut", "truncated", "stall"):
+        chunked = headers.get("transfer-encoding", "").lower() == "chunked"
+        if fault == "chunk" and body and not chunked:
+            client.sendall(_rechunk(head, body))
+            return False
+        if fault in ("cut", "truncated", "stall", "chunk"):
             # Of an answer without a body half of its headers.
             client.sendall(head + body[:len(body) // 2] if body else head[:len(head) // 2])
             if fault == "stall":
@@ -162,5 +194,9 @@ class FaultProxy:
                 _reset(client)
             return False
         good = head.split()[1] in (b"200", b"206")
-        client.sendall(head + (_flip(body) if fault == "corrupt" and body and good else body))
+        answer = head + (_flip(body) if fault == "corrupt" and body and good else body)
+        if fault == "slow":
+            _drip(client, answer)
+        else:
+            client.sendall(answer)
         return headers.get("connection", "").lower() != "close"

@@ -1,13 +1,21 @@
 """Packing from stores and into them: the bytes of packing here."""
 
+import random
+import signal
+import time
+
 import pytest
-from conftest import pack, tree
+from conftest import EXAMPLES, kill, pack, run, start, tree
 
 from .conftest import get_many, put_many
 
+MANY = ["--images-per-shard", "30", "--threads", "2"]
+KILLS = 20
+
 
 def content(files):
-    """All but the plan and what names it: it remembers when pictures changed."""
+    """All but the plan and the shards' results: they remember the pictures' versions, which are
+    times here and generations or ETags there."""
     return {name: data for name, data in files.items()
             if name != "plan.json" and not name.startswith("stats/")}
 
@@ -15,22 +23,60 @@ def content(files):
 @pytest.fixture
 def local(flowers, tmp_path):
     pack(flowers, tmp_path / "local", "--shards", "4")
-    return content(tree(tmp_path / "local"))
+    return tree(tmp_path / "local")
 
 
 def test_from_a_store(store, env, at, flowers, local, dst):
     put_many(store, {f"{at}/flowers/{name}": data for name, data in tree(flowers).items()})
     pack(store.url(f"{at}/flowers"), dst, "--shards", "4", env={**env, **store.env()})
-    assert content(tree(dst)) == local
+    assert content(tree(dst)) == content(local)
 
 
 def test_into_a_store(store, env, at, flowers, local):
+    """The pictures are the same files, so that the plan is the same too."""
     pack(flowers, store.url(at), "--shards", "4", env={**env, **store.env()})
-    assert content(get_many(store, at)) == local
+    assert get_many(store, at) == local
+    run("verify", store.url(at), env={**env, **store.env()})
 
 
 def test_from_a_store_into_it(store, env, at, flowers, local):
     put_many(store, {f"{at}/flowers/{name}": data for name, data in tree(flowers).items()})
     pack(store.url(f"{at}/flowers"), store.url(f"{at}/out"), "--shards", "4",
          env={**env, **store.env()})
-    assert content(get_many(store, f"{at}/out")) == local
+    assert content(get_many(store, f"{at}/out")) == content(local)
+
+
+def test_from_one_store_into_the_other(gs, s3, env, at, flowers, local):
+    put_many(gs, {f"{at}/flowers/{name}": data for name, data in tree(flowers).items()})
+    pack(gs.url(f"{at}/flowers"), s3.url(f"{at}/out"), "--shards", "4",
+         env={**env, **gs.env(), **s3.env()})
+    assert content(get_many(s3, f"{at}/out")) == content(local)
+
+
+def test_killed_at_twenty_moments(store, env, at, tmp_path):
+    """Whenever a run ends, what is there is whole, and the next one goes on: in the end the bytes
+    are those of a run that nobody disturbed."""
+    env = {**env, **store.env()}
+    pictures = tree(EXAMPLES)
+    put_many(store, {f"{at}/in/{name[:-4]}-{i}.jpg": data for name, data in pictures.items()
+                     if name.endswith(".jpg") for i in range(10)})
+    args = ["pack", store.url(f"{at}/in"), store.url(f"{at}/out"), *MANY]
+    began = time.monotonic()
+    pack(store.url(f"{at}/in"), store.url(f"{at}/whole"), *MANY, "--name", "in", env=env)
+    seconds = time.monotonic() - began
+    whole = get_many(store, f"{at}/whole")
+    moments = random.Random(20)
+    killed = kept = 0
+    for i in range(KILLS):
+        process = start(*args, env=env)
+        time.sleep(moments.uniform(0, seconds * 0.8))
+        killed += kill(process) == -signal.SIGKILL
+        there = get_many(store, f"{at}/out")
+        assert there.items() <= whole.items(), f"kill {i} left what is not whole"
+        kept = max(kept, len(there))
+        if "_SUCCESS" in there:  # begin anew, so that every kill meets a run at work
+            for key in store.keys(f"{at}/out/"):
+                store.remove(key)
+    assert killed >= KILLS / 2 and kept > 0
+    pack(*args[1:], env=env)
+    assert get_many(store, f"{at}/out") == whole

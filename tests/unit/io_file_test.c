@@ -56,6 +56,39 @@ static void leaves_nothing_when_commit_fails(void **state)
     assert_int_equal(entries_below(*state), 1);
 }
 
+/* Opens the files one, two and three. */
+static void open_three(sm_sink *sinks[3], const char *folder)
+{
+    static const char *const names[] = {"one", "two", "three"};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sm_sink_open(&sinks[i], in(folder, "%s", names[i])), SM_OK);
+        assert_int_equal(sm_sink_write(sinks[i], names[i], strlen(names[i])), SM_OK);
+    }
+}
+
+static void commits_several_together(void **state)
+{
+    sm_sink *sinks[3];
+    open_three(sinks, *state);
+    assert_false(is_there(in(*state, "one")));
+    assert_int_equal(sm_sink_commit_many(sinks, 3), SM_OK);
+    assert_int_equal(entries_below(*state), 3);
+    expect_text(in(*state, "one"), "one");
+    expect_text(in(*state, "three"), "three");
+    assert_int_equal(sm_sink_commit_many(sinks, 0), SM_OK);
+}
+
+static void commits_none_behind_one_that_fails(void **state)
+{
+    make_folder(in(*state, "two"));
+    sm_sink *sinks[3];
+    open_three(sinks, *state);
+    assert_int_not_equal(sm_sink_commit_many(sinks, 3), SM_OK);
+    assert_non_null(strstr(sm_last_error(), "two"));
+    expect_text(in(*state, "one"), "one");
+    assert_int_equal(entries_below(*state), 2); /* neither the third nor a temporary */
+}
+
 static mode_t mode_of(const char *path)
 {
     struct stat st;
@@ -277,6 +310,8 @@ int main(void)
         TEST_IN_FOLDER(keeps_the_old_file_until_commit),
         TEST_IN_FOLDER(leaves_nothing_when_abandoned),
         TEST_IN_FOLDER(leaves_nothing_when_commit_fails),
+        TEST_IN_FOLDER(commits_several_together),
+        TEST_IN_FOLDER(commits_none_behind_one_that_fails),
         TEST_IN_FOLDER(takes_permissions_from_umask),
         TEST_IN_FOLDER(writes_more_than_one_step),
         cmocka_unit_test(says_what_it_could_not_write),
