@@ -93,9 +93,9 @@ typedef struct lane {
     uint32_t width, height; /* of the outcome */
     uint32_t done;          /* rows of it */
 
-    block ring;       /* ring_pairs pairs of rows, resized along x, one colour behind another */
-    size_t pair_size; /* 16-bit numbers of one colour */
-    uint32_t ring_pairs;
+    block ring;           /* ring_pairs pairs of rows, resized along x, one colour behind another */
+    size_t pair_size;     /* 16-bit numbers of one colour */
+    uint32_t ring_pairs;  /* a power of two */
     block rows;           /* of the source: two, split into colours; or one that waits */
     size_t row_size;      /* bytes of one colour */
     const uint8_t *upper; /* the row of an even number that waits for the one below it */
@@ -171,7 +171,8 @@ static sm_status take_memory(sm_resizer *r, lane *l)
     if (status != SM_OK || l->x == NULL) return status;
 
     l->pair_size = width * SM_RESIZE_PAIR;
-    l->ring_pairs = l->y->width / 2;
+    l->ring_pairs = 1;
+    while (l->ring_pairs < l->y->width / 2) l->ring_pairs *= 2;
     const size_t bytes = l->pair_size * l->colours * sizeof(int16_t);
     if (bytes > SIZE_MAX / 2 / l->ring_pairs)
         return sm_fail(SM_ERR_LIMIT, "a picture is too large to resize");
@@ -229,7 +230,7 @@ sm_status sm_resizer_begin_planes(sm_resizer *resizer, sm_window windows[],
 
 static int16_t *ring_pair(const lane *l, uint32_t pair)
 {
-    return (int16_t *)l->ring.data + l->pair_size * l->colours * (pair % l->ring_pairs);
+    return (int16_t *)l->ring.data + l->pair_size * l->colours * (pair & (l->ring_pairs - 1));
 }
 
 /* Puts colours of the row that comes out next, width bytes apart, into their place. */

@@ -183,39 +183,67 @@ AVX2 static void along_x(int16_t *pair, const uint8_t *upper, const uint8_t *low
 
 /* ---- Along y --------------------------------------------------------------------------------- */
 
-AVX2_INLINE void samples(uint8_t *out, const int16_t *const *pairs, const int16_t *weights,
-                         uint32_t pair_count, int shift, size_t count)
+/* Adds 32 samples of a pair of rows, each row with its weight. */
+AVX2_INLINE void add_pair(__m256i s[4], const int16_t *pair, __m256i weights)
 {
-    const int drop = shift + SM_RESIZE_FRACTION;
-    const __m256i half = _mm256_set1_epi32((int32_t)1 << (drop - 1));
-    const __m128i by = _mm_cvtsi32_si128(drop);
-    /* packing works within halves: each leaves four of a, four of b, and so on */
+    for (size_t k = 0; k < 4; k++)
+        s[k] = _mm256_add_epi32(s[k], _mm256_madd_epi16(load(pair + 16 * k), weights));
+}
+
+/* A pair's two weights, for all pairs of a vector. */
+AVX2_INLINE __m256i both_weights(const int16_t *weights)
+{
+    int32_t both;
+    memcpy(&both, weights, sizeof both);
+    return _mm256_set1_epi32(both);
+}
+
+AVX2_INLINE void store_samples(uint8_t *out, const __m256i s[4], __m128i drop)
+{
+    /* packing works within halves: each leaves four of s[0], four of s[1], and so on */
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const __m256i low =
+        _mm256_packs_epi32(_mm256_sra_epi32(s[0], drop), _mm256_sra_epi32(s[1], drop));
+    const __m256i high =
+        _mm256_packs_epi32(_mm256_sra_epi32(s[2], drop), _mm256_sra_epi32(s[3], drop));
+    store(out, _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order));
+}
+
+/* For up to FEW pairs: what does not change within a row stays in registers. */
+enum { FEW = 3 };
+
+AVX2_INLINE void samples_of_few(uint8_t *out, const int16_t *const *pairs, const int16_t *weights,
+                                uint32_t pair_count, __m256i half, __m128i drop, size_t count)
+{
+    const int16_t *from[FEW] = {NULL};
+    __m256i by[FEW];
+    for (uint32_t p = 0; p < pair_count; p++) {
+        from[p] = pairs[p];
+        by[p] = both_weights(weights + 2 * (size_t)p);
+    }
     for (size_t i = 0; i < count; i += SM_RESIZE_BLOCK) {
         __m256i s[4] = {half, half, half, half};
-        for (uint32_t p = 0; p < pair_count; p++) {
-            int32_t both;
-            memcpy(&both, weights + 2 * (size_t)p, sizeof both);
-            const __m256i by_both = _mm256_set1_epi32(both);
-            for (size_t k = 0; k < 4; k++)
-                s[k] = _mm256_add_epi32(
-                    s[k], _mm256_madd_epi16(load(pairs[p] + 2 * i + 16 * k), by_both));
-        }
-        for (int k = 0; k < 4; k++) s[k] = _mm256_sra_epi32(s[k], by);
-        const __m256i bytes =
-            _mm256_packus_epi16(_mm256_packs_epi32(s[0], s[1]), _mm256_packs_epi32(s[2], s[3]));
-        store(out + i, _mm256_permutevar8x32_epi32(bytes, order));
+        for (uint32_t p = 0; p < pair_count; p++) add_pair(s, from[p] + 2 * i, by[p]);
+        store_samples(out + i, s, drop);
     }
 }
 
 AVX2 static void along_y(uint8_t *out, const int16_t *const *pairs, const int16_t *weights,
                          uint32_t pair_count, int shift, size_t count)
 {
+    const __m256i half = _mm256_set1_epi32((int32_t)1 << (shift + SM_RESIZE_FRACTION - 1));
+    const __m128i drop = _mm_cvtsi32_si128(shift + SM_RESIZE_FRACTION);
     switch (pair_count) {
-    case 1: samples(out, pairs, weights, 1, shift, count); break;
-    case 2: samples(out, pairs, weights, 2, shift, count); break;
-    case 3: samples(out, pairs, weights, 3, shift, count); break;
-    default: samples(out, pairs, weights, pair_count, shift, count); break;
+    case 1: samples_of_few(out, pairs, weights, 1, half, drop, count); return;
+    case 2: samples_of_few(out, pairs, weights, 2, half, drop, count); return;
+    case FEW: samples_of_few(out, pairs, weights, FEW, half, drop, count); return;
+    default: break;
+    }
+    for (size_t i = 0; i < count; i += SM_RESIZE_BLOCK) {
+        __m256i s[4] = {half, half, half, half};
+        for (uint32_t p = 0; p < pair_count; p++)
+            add_pair(s, pairs[p] + 2 * i, both_weights(weights + 2 * (size_t)p));
+        store_samples(out + i, s, drop);
     }
 }
 
@@ -233,6 +261,7 @@ AVX2_INLINE __m256i split_eight(const uint8_t *rgbx)
 
 AVX2 static void split(uint8_t *const planes[3], const uint8_t *rgbx, size_t count)
 {
+    uint8_t *const red = planes[0], *const green = planes[1], *const blue = planes[2];
     size_t i = 0;
     for (; i + SM_RESIZE_BLOCK <= count; i += SM_RESIZE_BLOCK, rgbx += 4 * SM_RESIZE_BLOCK) {
         const __m256i a = split_eight(rgbx), b = split_eight(rgbx + 32);
@@ -240,16 +269,16 @@ AVX2 static void split(uint8_t *const planes[3], const uint8_t *rgbx, size_t cou
         /* red and blue of sixteen; green of sixteen */
         const __m256i rb = _mm256_unpacklo_epi64(a, b), rb2 = _mm256_unpacklo_epi64(c, d);
         const __m256i g = _mm256_unpackhi_epi64(a, b), g2 = _mm256_unpackhi_epi64(c, d);
-        store(planes[0] + i, _mm256_permute2x128_si256(rb, rb2, 0x20));
-        store(planes[1] + i, _mm256_permute2x128_si256(g, g2, 0x20));
-        store(planes[2] + i, _mm256_permute2x128_si256(rb, rb2, 0x31));
+        store(red + i, _mm256_permute2x128_si256(rb, rb2, 0x20));
+        store(green + i, _mm256_permute2x128_si256(g, g2, 0x20));
+        store(blue + i, _mm256_permute2x128_si256(rb, rb2, 0x31));
     }
     for (; i < count; i += 8, rgbx += 32) {
         const __m256i eight = split_eight(rgbx);
         const __m128i rg = _mm256_castsi256_si128(eight);
-        _mm_storel_epi64((__m128i *)(void *)(planes[0] + i), rg);
-        _mm_storel_epi64((__m128i *)(void *)(planes[1] + i), _mm_unpackhi_epi64(rg, rg));
-        _mm_storel_epi64((__m128i *)(void *)(planes[2] + i), _mm256_extracti128_si256(eight, 1));
+        _mm_storel_epi64((__m128i *)(void *)(red + i), rg);
+        _mm_storel_epi64((__m128i *)(void *)(green + i), _mm_unpackhi_epi64(rg, rg));
+        _mm_storel_epi64((__m128i *)(void *)(blue + i), _mm256_extracti128_si256(eight, 1));
     }
 }
 

@@ -6,16 +6,17 @@ static int32_t clip(int32_t value)
     return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
-/* The two samples of a pair lie side by side. */
-static void along_x(int16_t *pair, const uint8_t *upper, const uint8_t *lower,
-                    uint32_t first_column, const sm_taps *taps)
+/* Inlined with a constant width, or with the number of taps that each output has. */
+static inline void outputs(int16_t *pair, const uint8_t *upper, const uint8_t *lower,
+                           uint32_t first_column, const sm_taps *taps, uint32_t width)
 {
     const int drop = taps->shift - SM_RESIZE_FRACTION;
     const int32_t half = (int32_t)1 << (drop - 1);
-    for (uint32_t i = 0; i < taps->axis.count; i++, pair += 2) {
-        const uint32_t start = taps->starts[i], used = taps->ends[i] - start;
+    const int16_t *weights = taps->weights;
+    for (uint32_t i = 0; i < taps->axis.count; i++, pair += 2, weights += taps->width) {
+        const uint32_t start = taps->starts[i];
+        const uint32_t used = width > 0 ? width : taps->ends[i] - start;
         const uint8_t *a = upper + (start - first_column), *b = lower + (start - first_column);
-        const int16_t *weights = taps->weights + (size_t)i * taps->width;
         int32_t sum_a = half, sum_b = half;
         for (uint32_t t = 0; t < used; t++) {
             sum_a += weights[t] * a[t];
@@ -23,6 +24,17 @@ static void along_x(int16_t *pair, const uint8_t *upper, const uint8_t *lower,
         }
         pair[0] = (int16_t)(sum_a >> drop);
         pair[1] = (int16_t)(sum_b >> drop);
+    }
+}
+
+/* The two samples of a pair lie side by side. */
+static void along_x(int16_t *pair, const uint8_t *upper, const uint8_t *lower,
+                    uint32_t first_column, const sm_taps *taps)
+{
+    switch (taps->width) {
+    case 2: outputs(pair, upper, lower, first_column, taps, 2); break;
+    case 4: outputs(pair, upper, lower, first_column, taps, 4); break;
+    default: outputs(pair, upper, lower, first_column, taps, 0); break;
     }
 }
 
@@ -47,16 +59,28 @@ static void along_y(uint8_t *out, const int16_t *const *pairs, const int16_t *we
     }
 }
 
+/* restrict: bytes may lie anywhere, and a compiler would look each plane up again for every one. */
 static void split(uint8_t *const planes[3], const uint8_t *rgbx, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        for (int c = 0; c < 3; c++) planes[c][i] = rgbx[4 * i + (size_t)c];
+    uint8_t *restrict const red = planes[0];
+    uint8_t *restrict const green = planes[1];
+    uint8_t *restrict const blue = planes[2];
+    for (size_t i = 0; i < count; i++) {
+        red[i] = rgbx[4 * i];
+        green[i] = rgbx[4 * i + 1];
+        blue[i] = rgbx[4 * i + 2];
+    }
 }
 
 static void join(uint8_t *rgb, const uint8_t *const planes[3], size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        for (int c = 0; c < 3; c++) rgb[3 * i + (size_t)c] = planes[c][i];
+    uint8_t *restrict const to = rgb;
+    const uint8_t *const red = planes[0], *const green = planes[1], *const blue = planes[2];
+    for (size_t i = 0; i < count; i++) {
+        to[3 * i] = red[i];
+        to[3 * i + 1] = green[i];
+        to[3 * i + 2] = blue[i];
+    }
 }
 
 const sm_resize_kernels sm_resize_portable = {"portable", NULL, along_x, along_y, split, join};

@@ -49,19 +49,30 @@ static sampling sampling_of(const sm_axis *axis)
     return s;
 }
 
-/* The weight of source sample i, which covers i to i + 1, for an output centred at centre. */
-static double weight(const sampling *s, double centre, double i)
+/* The part of source sample i, which covers i to i + 1, that lies within the filter. */
+static double covered(const sampling *s, double centre, double i)
+{
+    double low = fmax(i, centre - s->radius), high = fmin(i + 1.0, centre + s->radius);
+    return fmax(high - low, 0.0);
+}
+
+/* The weights of count source samples from begin on, for an output centred at centre. */
+static void sample_filter(double *weights, const sampling *s, double centre, uint32_t begin,
+                          uint32_t count)
 {
     switch (s->axis->filter) {
-    case SM_FILTER_AREA: {
-        double low = fmax(i, centre - s->radius), high = fmin(i + 1.0, centre + s->radius);
-        return fmax(high - low, 0.0);
-    }
-    case SM_FILTER_LANCZOS3: return lanczos3((i + 0.5 - centre) * s->squeeze);
+    case SM_FILTER_AREA:
+        for (uint32_t t = 0; t < count; t++) weights[t] = covered(s, centre, (double)(begin + t));
+        return;
+    case SM_FILTER_LANCZOS3:
+        for (uint32_t t = 0; t < count; t++)
+            weights[t] = lanczos3(((double)(begin + t) + 0.5 - centre) * s->squeeze);
+        return;
     case SM_FILTER_TRIANGLE:
     case SM_FILTER_BILINEAR: break;
     }
-    return triangle((i + 0.5 - centre) * s->squeeze);
+    for (uint32_t t = 0; t < count; t++)
+        weights[t] = triangle(((double)(begin + t) + 0.5 - centre) * s->squeeze);
 }
 
 /* floor() for what fits, without the call that machines before SSE 4.1 need. */
@@ -203,10 +214,8 @@ static uint32_t weights_of(double *scratch, uint32_t *begin, const sampling *s, 
     uint32_t end;
     double centre = window(begin, &end, s, i), sum = 0.0;
     uint32_t count = end - *begin;
-    for (uint32_t t = 0; t < count; t++) {
-        scratch[t] = weight(s, centre, (double)(*begin + t));
-        sum += scratch[t];
-    }
+    sample_filter(scratch, s, centre, *begin, count);
+    for (uint32_t t = 0; t < count; t++) sum += scratch[t];
     if (!(sum > 0.0)) { /* between samples that are all past an end: the nearest one */
         scratch[0] = 1.0;
         return 1;
@@ -277,7 +286,8 @@ static void fill_table(sm_taps *taps, const draft *d, uint32_t align)
     if (align == 1) pull_inside(taps);
     taps->begin = taps->starts[0];
     taps->end = taps->ends[count - 1];
-    for (uint32_t i = 0; i < count; i++) move_start(taps, i, taps->starts[i] % align);
+    for (uint32_t i = 0; i < count && align > 1; i++)
+        if (taps->starts[i] % align != 0) move_start(taps, i, taps->starts[i] % align);
     fill_up(taps);
     taps->reach = widest_group(taps);
 }
