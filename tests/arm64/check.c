@@ -5,6 +5,7 @@
  */
 #include "image/resize.h"
 #include "image/resize_kernels.h"
+#include "jpeg/decode.h"
 #include "jpeg/jpeg.h"
 
 #include <stdio.h>
@@ -83,6 +84,98 @@ static void check_encoders(void)
     for (int i = 0; i < 400; i++) check_encoder(best, portable, i % 20 == 0 ? 600 : 70);
     smj_encoder_free(best);
     smj_encoder_free(portable);
+}
+
+/* ---- The decoder ----------------------------------------------------------------------------- */
+
+/* All pixels, without gaps; what the decoder says of the file. */
+static smj_status decode(smj_decoder *d, uint8_t *to, const uint8_t *data, size_t len,
+                         unsigned eighths)
+{
+    smj_header header;
+    smj_plane rows = {.rows = 1};
+    smj_status status = smj_decode_open(d, &header, data, len);
+    if (status != SMJ_OK) return status;
+    const smj_window all = {0, 0, (header.width * eighths + 7) / 8,
+                            (header.height * eighths + 7) / 8};
+    status = smj_decode_start_rgb(d, eighths, &all);
+    while (status == SMJ_OK && rows.rows > 0) {
+        status = smj_decode_read_rgb(d, &rows);
+        for (uint32_t y = 0; status == SMJ_OK && y < rows.rows; y++, to += (size_t)all.right * 4)
+            memcpy(to, rows.samples + rows.stride * y, (size_t)all.right * 4);
+    }
+    return status == SMJ_OK ? smj_decode_finish(d) : status;
+}
+
+/* Exchanges width and height, and the factors of luma along them: as many MCUs, one above another
+ * where they were side by side. No encoder of ours makes such pictures. */
+static void turn_frame(uint8_t *data, size_t len)
+{
+    for (size_t i = 2; i + 12 < len; i++) {
+        if (data[i] != 0xff || data[i + 1] != 0xc0) continue;
+        uint8_t *at = data + i + 5;
+        const uint8_t size[4] = {at[2], at[3], at[0], at[1]};
+        memcpy(at, size, sizeof size);
+        at[6] = (uint8_t)(at[6] >> 4 | at[6] << 4);
+        return;
+    }
+}
+
+/* Also of files with a bit flipped in the scan: large and odd coefficients. */
+static int check_decoder(smj_decoder *best, smj_decoder *portable, smj_encoder *encoder,
+                         uint32_t most)
+{
+    const uint32_t width = 1 + below(most), height = 1 + below(most);
+    const smj_options options = {1 + (int)below(100), (smj_sampling)below(4)};
+    const size_t size = (size_t)width * height;
+    uint8_t *pixels = random_bytes(size * 3);
+    uint8_t *a = take(size * 4), *b = take(size * 4);
+    const uint8_t *data;
+    size_t len;
+    int sound = 0;
+    if (smj_encode(encoder, &data, &len, pixels, (size_t)width * 3, width, height, &options) !=
+        SMJ_OK)
+        stop("encoding failed");
+    uint8_t *file = take(len);
+    memcpy(file, data, len);
+    if (below(2)) turn_frame(file, len);
+    for (int turn = 0; turn < 8; turn++) {
+        const unsigned eighths = 8u >> turn % 4;
+        if (turn >= 4) file[len - 3 - below((uint32_t)len / 3)] ^= (uint8_t)(1 << below(8));
+        memset(a, 0, size * 4);
+        memset(b, 0, size * 4);
+        const smj_status status = decode(best, a, file, len, eighths);
+        if (decode(portable, b, file, len, eighths) != status ||
+            (status == SMJ_OK && memcmp(a, b, size * 4) != 0)) {
+            fprintf(stderr, "%u x %u, quality %d, sampling %d, scale %u / 8: ", width, height,
+                    options.quality, (int)options.sampling, eighths);
+            stop("the decoder gives other pixels");
+        }
+        if (turn < 4 && status != SMJ_OK) stop("the decoder refuses a sound file");
+        sound += status == SMJ_OK;
+    }
+    free(file);
+    free(b);
+    free(a);
+    free(pixels);
+    return sound;
+}
+
+static void check_decoders(void)
+{
+    enum { ROUNDS = 300 };
+    smj_encoder *encoder = smj_encoder_new(SMJ_KERNELS_BEST);
+    smj_decoder *best = smj_decoder_new(SMJ_KERNELS_BEST);
+    smj_decoder *portable = smj_decoder_new(SMJ_KERNELS_PORTABLE);
+    if (encoder == NULL || best == NULL || portable == NULL) stop("out of memory");
+    if (strcmp(smj_decoder_kernels(best), "neon") != 0) stop("the decoder does not use NEON");
+    int sound = 0;
+    for (int i = 0; i < ROUNDS; i++)
+        sound += check_decoder(best, portable, encoder, i % 20 == 0 ? 600 : 70);
+    if (sound < ROUNDS * 4 + ROUNDS / 10) stop("hardly any damaged file was sound");
+    smj_decoder_free(best);
+    smj_decoder_free(portable);
+    smj_encoder_free(encoder);
 }
 
 /* ---- The resizer ----------------------------------------------------------------------------- */
@@ -177,6 +270,7 @@ static void check_resizers(void)
 int main(void)
 {
     check_encoders();
+    check_decoders();
     check_resizers();
     puts("NEON and portable kernels agree");
     return 0;
