@@ -75,6 +75,13 @@ static void list_choices(char *text, size_t cap, sm_choice choice)
         used += (size_t)snprintf(text + used, cap - used, "%s%s", i == 0 ? "" : "|", word);
 }
 
+bool read_billing_project(void *unused, const char *text, const char **want)
+{
+    (void)unused;
+    *want = "a project's name";
+    return *text != '\0' && setenv("SHARDMILL_BILLING_PROJECT", text, 1) == 0;
+}
+
 static bool bad_value(const command *cmd, const option_row *row, const char *text, const char *want)
 {
     usage_error(cmd, "--%s: '%s' is not %s", row->name, text, want);

@@ -58,4 +58,14 @@ void print_help(const command *cmd);
 /* "shardmill CMD: …" and where the help is, on stderr; returns EXIT_USAGE. */
 int usage_error(const command *cmd, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A row of every command that reads or writes stores: who pays for buckets whose requester pays. */
+#define BILLING_PROJECT_ROW                                                      \
+    {                                                                            \
+        .name = "billing-project", .kind = OPTION_CUSTOM, .value = "ID",         \
+        .read = read_billing_project,                                            \
+        .help = "the project that pays for a gs:// bucket whose requester pays " \
+                "(SHARDMILL_BILLING_PROJECT)",                                   \
+    }
+bool read_billing_project(void *unused, const char *text, const char **want);
+
 #endif

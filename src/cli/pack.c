@@ -182,6 +182,7 @@ static const option_row rows[] = {
      .min = (uint64_t)32 << 20,
      .max = UINT64_MAX,
      .help = "for files in flight and decoders, such as 512M (half of what there is)"},
+    BILLING_PROJECT_ROW,
     HEADING("Where it is done"),
     CUSTOM("engine", offsetof(pack_call, engine.kind), "local|lines|spark", read_engine,
            "local: threads of this process; spark: a cluster's executors; lines: tasks on standard "

@@ -1,7 +1,8 @@
 /*
  * Who we are to Google: found once a process, as Google's own libraries look for it.
  *
- *   GOOGLE_APPLICATION_CREDENTIALS   a file: service_account, authorized_user, external_account
+ *   GOOGLE_APPLICATION_CREDENTIALS   a file: service_account, authorized_user, external_account,
+ *                                    impersonated_service_account
  *   gcloud's file                    $CLOUDSDK_CONFIG or ~/.config/gcloud, then
  *                                    application_default_credentials.json
  *   the metadata server              of a machine in Google's cloud (GCE_METADATA_HOST;
