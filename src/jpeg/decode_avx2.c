@@ -177,14 +177,21 @@ enum {
     SECOND_BITS = SMJ_FIXED_BITS + SMJ_PASS_BITS + 3
 };
 
-AVX2_INLINE void store_rows(uint8_t *out, size_t stride, __m128i rows)
+/* Two rows of one block. */
+AVX2_INLINE void store_rows(uint8_t *out, size_t stride, __m128i rows, int size)
 {
-    _mm_storel_epi64((__m128i *)(void *)out, rows);
-    _mm_storeh_pd((double *)(void *)(out + stride), _mm_castsi128_pd(rows));
+    if (size == 8) {
+        _mm_storel_epi64((__m128i *)(void *)out, rows);
+        _mm_storeh_pd((double *)(void *)(out + stride), _mm_castsi128_pd(rows));
+        return;
+    }
+    const int32_t upper = _mm_cvtsi128_si32(rows), lower = _mm_extract_epi32(rows, 2);
+    memcpy(out, &upper, (size_t)size);
+    memcpy(out + stride, &lower, (size_t)size);
 }
 
 /* v[i] is column i of both; as bytes, changing rows and columns takes half as much. */
-AVX2_INLINE void store_blocks(const smj_job *job, const __m256i v[8])
+AVX2_INLINE void store_blocks(const smj_job *job, const __m256i v[8], int size)
 {
     const __m256i level = _mm256_set1_epi8(-128); /* the same as adding 128 */
     const __m256i a = _mm256_packs_epi16(v[0], v[4]), b = _mm256_packs_epi16(v[1], v[5]);
@@ -197,60 +204,43 @@ AVX2_INLINE void store_blocks(const smj_job *job, const __m256i v[8])
     const __m256i rows[4] = {
         _mm256_unpacklo_epi32(left0, right0), _mm256_unpackhi_epi32(left0, right0),
         _mm256_unpacklo_epi32(left4, right4), _mm256_unpackhi_epi32(left4, right4)};
-    for (size_t i = 0; i < 4; i++) {
+    const size_t stride = job->stride;
+    for (size_t i = 0; 2 * i < (size_t)size; i++) {
         const __m256i bytes = _mm256_xor_si256(rows[i], level);
-        store_rows(job->out[0] + 2 * i * job->stride, job->stride, _mm256_castsi256_si128(bytes));
-        store_rows(job->out[1] + 2 * i * job->stride, job->stride,
-                   _mm256_extracti128_si256(bytes, 1));
+        store_rows(job->out[0] + 2 * i * stride, stride, _mm256_castsi256_si128(bytes), size);
+        store_rows(job->out[1] + 2 * i * stride, stride, _mm256_extracti128_si256(bytes, 1), size);
     }
+}
+
+/* Inlined with a constant size. */
+AVX2_INLINE void transform_sized(const smj_job *job, int size)
+{
+    block_pair b;
+    load_blocks(&b, job);
+    for (int pass = 0; pass < 2; pass++) {
+        const int bits = pass == 0 ? FIRST_BITS : SECOND_BITS;
+        if (size == 8) idct_8(&b, bits);
+        if (size == 4) idct_4(&b, bits);
+        if (size == 2) idct_2(&b, bits);
+        for (int i = size; i < 8; i++) b.v[i] = _mm256_setzero_si256();
+        if (pass == 0) transpose(&b);
+    }
+    store_blocks(job, b.v, size);
 }
 
 AVX2_INLINE void transform(const smj_job *job)
 {
-    block_pair b;
-    load_blocks(&b, job);
-    idct_8(&b, FIRST_BITS);
-    transpose(&b);
-    idct_8(&b, SECOND_BITS);
-    store_blocks(job, b.v);
-}
-
-/* The first `size` columns and rows of v, whose index is the column. */
-AVX2_INLINE void store_small(const smj_job *job, block_pair *b, size_t size)
-{
-    int16_t rows[8][16];
-    transpose(b);
-    for (size_t y = 0; y < size; y++) store(rows[y], b->v[y]);
-    for (int i = 0; i < 2; i++)
-        for (size_t y = 0; y < size; y++)
-            for (size_t x = 0; x < size; x++) {
-                const int value = rows[y][8 * i + (int)x] + 128;
-                job->out[i][job->stride * y + x] =
-                    (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-            }
+    transform_sized(job, 8);
 }
 
 AVX2 static void transform_scaled(const smj_job *job)
 {
-    block_pair b;
-    if (job->size == 8) {
-        transform(job);
-        return;
-    }
-    load_blocks(&b, job);
-    if (job->size == 4) {
-        idct_4(&b, FIRST_BITS);
-        for (int i = 4; i < 8; i++) b.v[i] = _mm256_setzero_si256();
-        transpose(&b);
-        idct_4(&b, SECOND_BITS);
-        store_small(job, &b, 4);
-    } else {
-        idct_2(&b, FIRST_BITS);
-        for (int i = 2; i < 8; i++) b.v[i] = _mm256_setzero_si256();
-        transpose(&b);
-        idct_2(&b, SECOND_BITS);
-        store_small(job, &b, 2);
-    }
+    if (job->size == 8)
+        transform_sized(job, 8);
+    else if (job->size == 4)
+        transform_sized(job, 4);
+    else
+        transform_sized(job, 2);
 }
 
 AVX2 static void run_whole(smj_run *r)
