@@ -62,8 +62,7 @@ static bool decode_theirs(contest *c, const picture *p)
     jpeg_start_decompress(&cinfo);
     while (cinfo.output_scanline < cinfo.output_height) {
         JSAMPROW rows[ROWS_AT_ONCE];
-        for (size_t i = 0; i < ROWS_AT_ONCE; i++)
-            rows[i] = c->rows + i * cinfo.output_width * 3;
+        for (size_t i = 0; i < ROWS_AT_ONCE; i++) rows[i] = c->rows + i * cinfo.output_width * 3;
         jpeg_read_scanlines(&cinfo, rows, ROWS_AT_ONCE);
     }
     jpeg_finish_decompress(&cinfo);
@@ -172,8 +171,8 @@ static void compete(contest *c, int rounds)
             times[k][round] = (cpu_ms() - start) / c->count;
         }
     }
-    static const char *const what[DECODERS] = {"pixels", "pixels", "planes", "planes, middle square",
-                                               "pixels"};
+    static const char *const what[DECODERS] = {"pixels", "pixels", "planes",
+                                               "planes, middle square", "pixels"};
     printf("%-14s %-22s %10s %10s %8s %8s\n", "", "", "median ms", "best ms", "MB/s", "times");
     for (int k = 0; k < DECODERS; k++) qsort(times[k], (size_t)rounds, sizeof(double), by_value);
     for (int k = 0; k < DECODERS; k++) {

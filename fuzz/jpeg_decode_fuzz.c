@@ -231,8 +231,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bytes from = {data, size};
     if (size >= 2 && data[0] == 0xff && data[1] == 0xd8) {
         bytes none = {data, 0};
-        for (unsigned eighths = 8; eighths >= 1; eighths /= 2)
-            compare(data, size, eighths, &none);
+        for (unsigned eighths = 8; eighths >= 1; eighths /= 2) compare(data, size, eighths, &none);
         return 0;
     }
     const unsigned eighths = 8U >> take(&from) % 4;

@@ -243,7 +243,7 @@ static long memory_limit(uint64_t max_memory)
 }
 
 sm_status sm_turbo_open(sm_turbo *decoder, sm_jpeg_header *header, sm_picture_info *info,
-                       const uint8_t *data, size_t len)
+                        const uint8_t *data, size_t len)
 {
     sm_turbo *d = decoder;
     close_picture(d);
@@ -331,7 +331,7 @@ static void warn_of_missing_scans(sm_turbo *d)
 }
 
 sm_status sm_turbo_start(sm_turbo *decoder, sm_picture_info *info, unsigned eighths,
-                        const sm_window *window)
+                         const sm_window *window)
 {
     sm_turbo *d = decoder;
     struct jpeg_decompress_struct *cinfo = &d->cinfo;
@@ -481,8 +481,7 @@ static void read_planes(sm_turbo *d, sm_strip *strips)
         const uint32_t row = d->mcu_row * place.rows;
         const uint32_t height = cinfo->comp_info[i].downsampled_height;
         strips[i] = (sm_strip){.pixels = first, .stride = place.stride, .first_row = row};
-        if (row < height)
-            strips[i].rows = height - row < place.rows ? height - row : place.rows;
+        if (row < height) strips[i].rows = height - row < place.rows ? height - row : place.rows;
     }
     if (cinfo->output_scanline >= cinfo->output_height) return; /* rows are 0 */
     jpeg_read_raw_data(cinfo, planes, lines);

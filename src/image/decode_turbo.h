@@ -15,7 +15,7 @@ void sm_turbo_free(sm_turbo *decoder); /* NULL is fine */
 
 /* Reads data, which must stay until the picture's end, up to the first scan. */
 sm_status sm_turbo_open(sm_turbo *decoder, sm_jpeg_header *header, sm_picture_info *info,
-                       const uint8_t *data, size_t len);
+                        const uint8_t *data, size_t len);
 
 /*
  * Begins to decode at eighths / 8 of the size (8, 4, 2 or 1). The window counts in the picture of
@@ -23,7 +23,7 @@ sm_status sm_turbo_open(sm_turbo *decoder, sm_jpeg_header *header, sm_picture_in
  * of the whole.
  */
 sm_status sm_turbo_start(sm_turbo *decoder, sm_picture_info *info, unsigned eighths,
-                        const sm_window *window);
+                         const sm_window *window);
 
 /* The next rows, from the window's top or a little above on; strip->rows is 0 behind its bottom.
  * The pixels live until the next call. */

@@ -204,9 +204,8 @@ static void find_way(way *w, const sm_picture *p, const sm_geometry *g)
 {
     sm_plane planes[SM_PLANES_MAX];
     w->eighths = decode_scale(g, &p->options);
-    w->planes = p->options.decode == SM_DECODE_FAST
-                    ? sm_jpeg_planes(p->decoder, planes, w->eighths)
-                    : 0;
+    w->planes =
+        p->options.decode == SM_DECODE_FAST ? sm_jpeg_planes(p->decoder, planes, w->eighths) : 0;
 }
 
 static sm_status begin_pixels(sm_picture *p, const way *w, const sm_geometry *g,
@@ -229,8 +228,8 @@ static sm_status begin_planes(sm_picture *p, const way *w, const sm_geometry *g,
         planes[i].out = w->out[i];
         planes[i].stride = g->cut_width;
     }
-    sm_status status = sm_resizer_begin_planes(p->resizer, windows, g, p->options.filter, planes,
-                                               w->planes);
+    sm_status status =
+        sm_resizer_begin_planes(p->resizer, windows, g, p->options.filter, planes, w->planes);
     if (status != SM_OK) return sm_picture_fail_status(info, SM_STAGE_RESIZE, status);
     return sm_jpeg_start_planes(p->decoder, info, w->eighths, windows);
 }
@@ -249,8 +248,7 @@ static sm_status fill_once(sm_picture *p, const way *w, const sm_geometry *g, sm
             return sm_picture_fail(info, SM_STAGE_RESIZE, SM_FAIL_CORRUPT,
                                    "the decoder gave fewer rows than the resizer needs");
         if (w->planes == 0) sm_resizer_push(p->resizer, &strips[0]);
-        for (unsigned i = 0; i < w->planes; i++)
-            sm_resizer_push_plane(p->resizer, i, &strips[i]);
+        for (unsigned i = 0; i < w->planes; i++) sm_resizer_push_plane(p->resizer, i, &strips[i]);
         info->resize_ns += lap(&clock);
     }
     if (status != SM_OK) return status;
@@ -300,8 +298,7 @@ static sm_status make_outcome(sm_picture *p, way *w, const sm_geometry *g, sm_pi
     sm_status status = check_outcome(p, g, info, copies);
     if (status == SM_OK && w->planes > 0) status = take_planes(p, w, g, info);
     if (status == SM_OK && to_rgb) status = take_pixels(&p->cut, info, g->cut_width, g->cut_height);
-    if (status == SM_OK && turned)
-        status = take_pixels(&p->turned, info, g->width, g->height);
+    if (status == SM_OK && turned) status = take_pixels(&p->turned, info, g->width, g->height);
     if (status == SM_OK) status = fill(p, w, g, info);
     if (status != SM_OK) return status;
     if (p->options.strict && info->warnings > 0) {
@@ -379,8 +376,8 @@ sm_status sm_picture_convert(sm_picture *picture, sm_picture_info *info, sm_buf 
         status = sm_jpeg_encode(picture->encoder, info, out, rgb, info->width, info->height);
     } else {
         const uint8_t *const planes[] = {w.out[0], w.out[1], w.out[2]};
-        status = sm_jpeg_encode_planes(picture->encoder, info, out, planes, info->width,
-                                       info->height);
+        status =
+            sm_jpeg_encode_planes(picture->encoder, info, out, planes, info->width, info->height);
     }
     info->encode_ns = lap(&clock);
     return status;

@@ -43,11 +43,11 @@ typedef struct block_pair {
 AVX2_INLINE void load_blocks(block_pair *b, const smj_job *job)
 {
     for (int i = 0; i < 8; i++) {
-        const __m256i coefs = _mm256_inserti128_si256(
-            _mm256_castsi128_si256(load_half(job->blocks[0] + 8 * i)),
-            load_half(job->blocks[1] + 8 * i), 1);
-        b->v[i] = _mm256_mullo_epi16(coefs,
-                                     _mm256_broadcastsi128_si256(load_half(job->quant + 8 * i)));
+        const __m256i coefs =
+            _mm256_inserti128_si256(_mm256_castsi128_si256(load_half(job->blocks[0] + 8 * i)),
+                                    load_half(job->blocks[1] + 8 * i), 1);
+        b->v[i] =
+            _mm256_mullo_epi16(coefs, _mm256_broadcastsi128_si256(load_half(job->quant + 8 * i)));
     }
     for (int i = 0; i < 4; i++) {
         store(job->blocks[0] + 16 * i, _mm256_setzero_si256());
@@ -260,8 +260,7 @@ AVX2 static void run(smj_run *r)
 
 /* ---- Bytes ----------------------------------------------------------------------------------- */
 
-AVX2 static uint8_t *unstuff(uint8_t *to, uint8_t *to_end, const uint8_t **from,
-                             const uint8_t *end)
+AVX2 static uint8_t *unstuff(uint8_t *to, uint8_t *to_end, const uint8_t **from, const uint8_t *end)
 {
     const uint8_t *in = *from;
     uint8_t *const limit = to_end - SMJ_UNSTUFF_SLACK;

@@ -123,8 +123,8 @@ static bool read_frame(header_reader *r, const uint8_t *from, size_t len)
     f->height = two_bytes(from + 1);
     f->width = two_bytes(from + 3);
     f->count = from[5];
-    if (f->height < 1 || f->height > SIDE_MAX || f->width < 1 || f->width > SIDE_MAX || (f->count != 1 && f->count != 3) ||
-        len != 6 + 3 * (size_t)f->count)
+    if (f->height < 1 || f->height > SIDE_MAX || f->width < 1 || f->width > SIDE_MAX ||
+        (f->count != 1 && f->count != 3) || len != 6 + 3 * (size_t)f->count)
         return false;
     f->max_across = f->max_down = 1;
     for (int c = 0; c < f->count; c++) {

@@ -30,9 +30,9 @@ typedef struct smj_frame {
     smj_component components[SMJ_DECODE_COMPONENTS];
     uint32_t max_across, max_down;
     uint32_t mcus_across, mcus_down;
-    uint32_t restart_interval;                        /* MCUs; 0: none */
+    uint32_t restart_interval; /* MCUs; 0: none */
     bool has_quant[SMJ_TABLE_SLOTS];
-    uint16_t quants[SMJ_TABLE_SLOTS][SMJ_BLOCK];      /* in block order */
+    uint16_t quants[SMJ_TABLE_SLOTS][SMJ_BLOCK]; /* in block order */
     smj_table_spec dc[SMJ_TABLE_SLOTS], ac[SMJ_TABLE_SLOTS];
     const uint8_t *scan; /* its first byte */
 } smj_frame;

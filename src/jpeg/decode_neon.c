@@ -19,8 +19,8 @@ typedef struct block {
 static inline void load_block(block *b, int16_t *from, const uint16_t *quant)
 {
     for (int i = 0; i < 8; i++) {
-        b->v[i] = vmulq_s16(vld1q_s16(from + 8 * i),
-                            vreinterpretq_s16_u16(vld1q_u16(quant + 8 * i)));
+        b->v[i] =
+            vmulq_s16(vld1q_s16(from + 8 * i), vreinterpretq_s16_u16(vld1q_u16(quant + 8 * i)));
         vst1q_s16(from + 8 * i, vdupq_n_s16(0));
     }
 }
@@ -78,8 +78,8 @@ SMJ_INLINE wide widen(int16x8_t a, int bits)
                   vshlq_s32(vmovl_s16(vget_high_s16(a)), by)};
 }
 
-/* Rounded, without the lowest bits, saturated. The sum with one half may wrap, as it does elsewhere,
- * so that no rounding shift will do. */
+/* Rounded, without the lowest bits, saturated. The sum with one half may wrap, as it does
+ * elsewhere, so that no rounding shift will do. */
 SMJ_INLINE int16x8_t drop(wide a, int bits)
 {
     const int32x4_t half = vdupq_n_s32(1 << (bits - 1)), by = vdupq_n_s32(-bits);
@@ -121,14 +121,12 @@ SMJ_INLINE void idct_4(block *b, int bits)
     int16x8_t *v = b->v;
     const wide first = widen(v[0], SMJ_FIXED_BITS + 1);
     const wide even = plus_times(times(v[2], SMJ_F1847), v[6], -SMJ_F0765);
-    const wide o0 =
-        plus_times(plus_times(plus_times(times(v[5], SMJ_F1451), v[7], -SMJ_F0211), v[1],
-                              SMJ_F1061),
-                   v[3], -SMJ_F2172);
-    const wide o1 =
-        plus_times(plus_times(plus_times(times(v[3], SMJ_F0899), v[5], -SMJ_F0601), v[1],
-                              SMJ_F2562),
-                   v[7], -SMJ_F0509);
+    const wide o0 = plus_times(
+        plus_times(plus_times(times(v[5], SMJ_F1451), v[7], -SMJ_F0211), v[1], SMJ_F1061), v[3],
+        -SMJ_F2172);
+    const wide o1 = plus_times(
+        plus_times(plus_times(times(v[3], SMJ_F0899), v[5], -SMJ_F0601), v[1], SMJ_F2562), v[7],
+        -SMJ_F0509);
     const wide e0 = plus(first, even), e1 = minus(first, even);
     v[0] = drop(plus(e0, o1), bits + 1);
     v[1] = drop(plus(e1, o0), bits + 1);
@@ -140,10 +138,9 @@ SMJ_INLINE void idct_2(block *b, int bits)
 {
     int16x8_t *v = b->v;
     const wide first = widen(v[0], SMJ_FIXED_BITS + 2);
-    const wide odd =
-        plus_times(plus_times(plus_times(times(v[5], SMJ_F0850), v[7], -SMJ_F0720), v[1],
-                              SMJ_F3624),
-                   v[3], -SMJ_F1272);
+    const wide odd = plus_times(
+        plus_times(plus_times(times(v[5], SMJ_F0850), v[7], -SMJ_F0720), v[1], SMJ_F3624), v[3],
+        -SMJ_F1272);
     v[0] = drop(plus(first, odd), bits + 2);
     v[1] = drop(minus(first, odd), bits + 2);
 }
@@ -186,8 +183,7 @@ SMJ_INLINE void transform_block(int16_t *from, uint8_t *to, const smj_job *job, 
 SMJ_INLINE void transform_sized(const smj_job *job, size_t size)
 {
     transform_block(job->blocks[0], job->out[0], job, size);
-    if (job->blocks[1] != job->blocks[0])
-        transform_block(job->blocks[1], job->out[1], job, size);
+    if (job->blocks[1] != job->blocks[0]) transform_block(job->blocks[1], job->out[1], job, size);
 }
 
 SMJ_INLINE void transform(const smj_job *job)
@@ -283,10 +279,8 @@ static inline uint8x8x4_t colours_of(const uint8_t *y, const uint8_t *cb, const 
     const int16x8_t b = vsubq_s16(vreinterpretq_s16_u16(load_eight(cb)), level);
     const int16x8_t r = vsubq_s16(vreinterpretq_s16_u16(load_eight(cr)), level);
     const int16x8_t red = vaddq_s16(r, round_sum(times(r, 91881 - 65536)));
-    const int16x8_t green =
-        vsubq_s16(round_sum(plus_times(times(b, -22554), r, 65536 - 46802)), r);
-    const int16x8_t blue =
-        vaddq_s16(vaddq_s16(b, b), round_sum(times(b, 116130 - 2 * 65536)));
+    const int16x8_t green = vsubq_s16(round_sum(plus_times(times(b, -22554), r, 65536 - 46802)), r);
+    const int16x8_t blue = vaddq_s16(vaddq_s16(b, b), round_sum(times(b, 116130 - 2 * 65536)));
     return (uint8x8x4_t){{vqmovun_s16(vaddq_s16(luma, red)), vqmovun_s16(vaddq_s16(luma, green)),
                           vqmovun_s16(vaddq_s16(luma, blue)), vdup_n_u8(255)}};
 }
@@ -296,9 +290,8 @@ static void convert(uint8_t *rgbx, const uint8_t *y, const uint8_t *cb, const ui
 {
     for (size_t i = 0; i < count; i += 8) {
         const uint8x8_t grey = vld1_u8(y + i);
-        const uint8x8x4_t pixels = cb == NULL
-                                       ? (uint8x8x4_t){{grey, grey, grey, vdup_n_u8(255)}}
-                                       : colours_of(y + i, cb + i, cr + i);
+        const uint8x8x4_t pixels = cb == NULL ? (uint8x8x4_t){{grey, grey, grey, vdup_n_u8(255)}}
+                                              : colours_of(y + i, cb + i, cr + i);
         vst4_u8(rgbx + 4 * i, pixels);
     }
 }

@@ -71,10 +71,10 @@ SMJ_INLINE void idct_4(int32_t *v, size_t step, int bits, bool tame)
     const uint32_t first = times(v[0], 1 << (SMJ_FIXED_BITS + 1));
     const uint32_t even = times(x2, SMJ_F1847) - times(x6, SMJ_F0765);
     const uint32_t e0 = first + even, e1 = first - even;
-    const uint32_t o0 = times(x5, SMJ_F1451) - times(x7, SMJ_F0211) + times(x1, SMJ_F1061) -
-                        times(x3, SMJ_F2172);
-    const uint32_t o1 = times(x3, SMJ_F0899) - times(x5, SMJ_F0601) + times(x1, SMJ_F2562) -
-                        times(x7, SMJ_F0509);
+    const uint32_t o0 =
+        times(x5, SMJ_F1451) - times(x7, SMJ_F0211) + times(x1, SMJ_F1061) - times(x3, SMJ_F2172);
+    const uint32_t o1 =
+        times(x3, SMJ_F0899) - times(x5, SMJ_F0601) + times(x1, SMJ_F2562) - times(x7, SMJ_F0509);
     v[0] = drop(e0 + o1, bits + 1, tame);
     v[step] = drop(e1 + o0, bits + 1, tame);
     v[2 * step] = drop(e1 - o0, bits + 1, tame);
@@ -158,8 +158,7 @@ SMJ_INLINE void transform_block(int16_t *from, uint8_t *out, const smj_job *job,
 SMJ_INLINE void transform_sized(const smj_job *job, size_t size)
 {
     transform_block(job->blocks[0], job->out[0], job, size);
-    if (job->blocks[1] != job->blocks[0])
-        transform_block(job->blocks[1], job->out[1], job, size);
+    if (job->blocks[1] != job->blocks[0]) transform_block(job->blocks[1], job->out[1], job, size);
 }
 
 static void transform(const smj_job *job)

@@ -47,7 +47,8 @@ static bool take_pixels(smj_decoder *d)
     const size_t size = d->pixels_rows * d->pixels_stride + SMJ_DECODE_COMPONENTS * line;
     if (!smj_take_memory(&d->pixel_memory, &d->pixel_memory_cap, size)) return false;
     d->pixels = d->pixel_memory + SMJ_DECODE_COMPONENTS * line;
-    for (int c = 0; c < SMJ_DECODE_COMPONENTS; c++) d->lines[c] = d->pixel_memory + (size_t)c * line;
+    for (int c = 0; c < SMJ_DECODE_COMPONENTS; c++)
+        d->lines[c] = d->pixel_memory + (size_t)c * line;
     return true;
 }
 

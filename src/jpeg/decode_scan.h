@@ -13,11 +13,11 @@
 
 #include <string.h>
 
-#define SMJ_INLINE static inline __attribute__((always_inline))
+#define SMJ_INLINE            static inline __attribute__((always_inline))
 #define SMJ_RARELY(condition) __builtin_expect((condition), 0)
 
 enum {
-    SMJ_STEPS = 3, /* between two refills */
+    SMJ_STEPS = 3,  /* between two refills */
     SMJ_REFILLS = 4 /* between two jobs: as long as one takes */
 };
 

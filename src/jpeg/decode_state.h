@@ -64,9 +64,9 @@ struct smj_decoder {
     uint32_t first_mcu, end_mcu, first_row, end_row; /* what covers the windows */
 
     /* the scan */
-    uint32_t mcu, row;           /* the next to decode */
-    uint32_t restart_left;       /* MCUs */
-    unsigned restart_number;     /* of the next marker */
+    uint32_t mcu, row;       /* the next to decode */
+    uint32_t restart_left;   /* MCUs */
+    unsigned restart_number; /* of the next marker */
     int32_t predicted[SMJ_DECODE_COMPONENTS];
     smj_run run;
     smj_unit pending;

@@ -205,8 +205,7 @@ static smj_unit next_unit(const smj_decoder *d, int buffer)
 
 static bool restart(smj_decoder *d)
 {
-    if (!smj_input_pass(&d->input, &d->run.reader, (uint8_t)(RST0 + d->restart_number),
-                        d->kernels))
+    if (!smj_input_pass(&d->input, &d->run.reader, (uint8_t)(RST0 + d->restart_number), d->kernels))
         return false;
     d->restart_number = (d->restart_number + 1) % RESTARTS;
     d->restart_left = d->frame.restart_interval;

@@ -224,8 +224,7 @@ static sm_buf planes_of(sm_plane planes[SM_PLANES_MAX], unsigned *count, const s
                                  (s->height * planes[i].down + 15) / 16};
         sm_buf_init(&out[i], 1 << 20);
     }
-    if (*count > 0)
-        assert_int_equal(sm_jpeg_start_planes(decoder, &info, eighths, windows), SM_OK);
+    if (*count > 0) assert_int_equal(sm_jpeg_start_planes(decoder, &info, eighths, windows), SM_OK);
     while (*count > 0 && strips[0].rows > 0) {
         assert_int_equal(sm_jpeg_read_planes(decoder, strips, &info), SM_OK);
         for (unsigned i = 0; i < *count; i++)
@@ -259,7 +258,8 @@ static void test_planes_are_the_same_from_both(void **state)
                     .progressive = i % 5 == 0,
                     .components = i % 7 == 0 ? 1 : 3};
         const uint32_t most = i % 4 == 0 ? 4 : 2;
-        for (int k = 0; k < 6; k++) s.sampling[k / 2][k % 2] = 1 + (int)(sample_random(&random) % most);
+        for (int k = 0; k < 6; k++)
+            s.sampling[k / 2][k % 2] = 1 + (int)(sample_random(&random) % most);
         if (!is_possible(&s)) continue;
         size_t len;
         uint8_t *data = sample_jpeg(&len, &s);

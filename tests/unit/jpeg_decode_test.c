@@ -109,8 +109,8 @@ static void check_sample(const sample *s, int windows)
     free(data);
 }
 
-static const uint32_t sizes[][2] = {{1, 1},   {2, 3},    {3, 2},     {5, 9},   {16, 16},
-                                    {17, 33}, {129, 95}, {500, 31},  {31, 300}, {320, 241}};
+static const uint32_t sizes[][2] = {{1, 1},   {2, 3},    {3, 2},    {5, 9},    {16, 16},
+                                    {17, 33}, {129, 95}, {500, 31}, {31, 300}, {320, 241}};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 /* Every combination of factors that ten blocks allow. */
@@ -361,21 +361,21 @@ static void test_broken_headers(void **state)
         size_t at;
         uint8_t value;
     } changes[] = {
-        {app0 + 9, 2},        /* JFIF of another major version */
-        {frame + 4, 12},      /* bits of a sample */
-        {frame + 6, 0},       /* no height */
-        {frame + 9, 2},       /* components */
-        {frame + 10, 82},     /* a component's number */
-        {frame + 11, 0x01},   /* a sampling factor of 0 */
-        {frame + 12, 7},      /* a table that is not there */
-        {codes + 5, 3},       /* three codes of one bit */
-        {codes + 4, 0x02},    /* a table's number: the scan's is then missing */
-        {scan + 6, 0x33},     /* the scan's tables */
-        {scan + 11, 1},       /* first coefficient */
-        {scan + 12, 62},      /* last */
-        {scan + 13, 0x10},    /* bits */
-        {restart + 1, 0xd2},  /* the wrong one in turn */
-        {len - 1, 0xd0},      /* no end */
+        {app0 + 9, 2},       /* JFIF of another major version */
+        {frame + 4, 12},     /* bits of a sample */
+        {frame + 6, 0},      /* no height */
+        {frame + 9, 2},      /* components */
+        {frame + 10, 82},    /* a component's number */
+        {frame + 11, 0x01},  /* a sampling factor of 0 */
+        {frame + 12, 7},     /* a table that is not there */
+        {codes + 5, 3},      /* three codes of one bit */
+        {codes + 4, 0x02},   /* a table's number: the scan's is then missing */
+        {scan + 6, 0x33},    /* the scan's tables */
+        {scan + 11, 1},      /* first coefficient */
+        {scan + 12, 62},     /* last */
+        {scan + 13, 0x10},   /* bits */
+        {restart + 1, 0xd2}, /* the wrong one in turn */
+        {len - 1, 0xd0},     /* no end */
     };
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         const uint8_t before = data[changes[i].at];
