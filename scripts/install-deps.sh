@@ -74,6 +74,12 @@ find_missing() {
         # Debian's pip trusts this file alone.
         ! has apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] ||
             want "root certificates" ca-certificates ca-certificates ca-certificates ca-certificates
+        # To try the NEON code on other machines, where that takes a package each; else it is skipped.
+        if has apt-get && [ "$(uname -m)" = x86_64 ]; then
+            has aarch64-linux-gnu-gcc ||
+                want "a compiler for ARM" "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" - - -
+            has qemu-aarch64 || want "an emulator of ARM" qemu-user - - -
+        fi
     fi
     if [ $with_portable = yes ]; then
         has dpkg-source || want dpkg-source dpkg-dev dpkg-dev dpkg dpkg-dev
