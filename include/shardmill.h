@@ -141,6 +141,7 @@ typedef enum sm_reason {
     SM_FAIL_OUT_OF_MEMORY, /* one decoder's share of --memory is too small for it */
     SM_FAIL_WARNINGS,      /* --strict, and the decoder warned */
     SM_FAIL_ENCODE,
+    SM_FAIL_CRASHED,      /* it killed the process that converted it: only of shardmill worker */
     SM_SKIP_HIDDEN,       /* the name starts with a dot */
     SM_SKIP_NOT_AN_IMAGE, /* neither named as an image nor one by content */
     SM_SKIP_SPECIAL_FILE, /* a FIFO, socket or device */
@@ -215,6 +216,9 @@ typedef struct sm_pack_options {
     /* Called often from any thread; true stops cleanly with SM_ERR_CANCELLED; may be NULL. */
     bool (*is_cancelled)(void *user);
     void *user;
+
+    /* Who packs the shards (shardmill_engine.h); borrowed. NULL: threads of this process. */
+    struct sm_engine *engine;
 } sm_pack_options;
 
 enum { SM_MAX_SPLITS = 16, SM_NAME_MAX = 64 };
@@ -422,4 +426,11 @@ SM_API sm_status sm_feature_float(float *value, const sm_feature *feature, size_
 #ifdef __cplusplus
 }
 #endif
+
+#include "shardmill_dataproc.h"
+#include "shardmill_choose.h"
+#include "shardmill_engine.h"
+#include "shardmill_report.h"
+#include "shardmill_measure.h"
+
 #endif

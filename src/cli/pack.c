@@ -1,5 +1,6 @@
 /* shardmill pack */
 #include "commands.h"
+#include "engines.h"
 #include "screen.h"
 #include "summary.h"
 
@@ -9,6 +10,7 @@
 
 typedef struct pack_call {
     sm_pack_options options;
+    engine_call engine;
     int log_format;
     bool quiet;
 } pack_call;
@@ -172,6 +174,7 @@ static const option_row rows[] = {
      .max = UINT64_MAX,
      .help = "for files in flight and decoders, such as 512M (half of what there is)"},
     BILLING_PROJECT_ROW,
+    HEADING("What is told"),
     CUSTOM(
         "log-format", offsetof(pack_call, log_format), "text|json", read_log_format,
         "json: progress and errors as JSON lines on stderr, the summary as one object on stdout"),
@@ -196,6 +199,7 @@ static const char intro[] =
     "  shardmill pack --manifest labels.csv shards            labels from a table\n"
     "  shardmill pack 'photos/*/2024-*' shards --labels none\n"
     "  shardmill pack photos shards --resize-mode no --encode-format keep\n"
+    "  shardmill pack gs://bucket/photos gs://bucket/shards --engine spark --master yarn\n"
     "\n"
     "Bad pictures never end the run: failures.jsonl in DST names each, with the reason. After\n"
     "Ctrl-C or a crash, the same command goes on where it stopped. When the bad files are mended:\n"
@@ -237,6 +241,7 @@ static int finish(screen *s, sm_status status, const sm_pack_summary *summary, c
 static int run_pack(int argc, char **argv)
 {
     pack_call call = {0};
+    engine_call_init(&call.engine);
     sm_pack_options_init(&call.options);
     arguments found;
     if (!read_options(&found, &call, &pack_command, argc, argv)) return EXIT_USAGE;
@@ -259,8 +264,16 @@ static int run_pack(int argc, char **argv)
     call.options.user = &s;
     catch_signals();
     sm_pack_summary summary;
-    sm_status status = sm_pack(&summary, src, dst, &call.options);
-    return finish(&s, status, &summary, dst, &call.options);
+    sm_status status = open_engine(&call.options.engine, &call.engine, dst, &s);
+    if (status == SM_OK) status = sm_pack(&summary, src, dst, &call.options);
+    const int code = finish(&s, status, &summary, dst, &call.options);
+    if (call.engine.lines != NULL) {
+        print_last_line(call.engine.lines, code, status == SM_OK ? &summary : NULL, &call.options,
+                        sm_last_error());
+        fclose(call.engine.lines);
+    }
+    sm_engine_free(call.options.engine);
+    return code;
 }
 
 const command pack_command = {.name = "pack",
@@ -268,4 +281,6 @@ const command pack_command = {.name = "pack",
                               .summary = "a folder of pictures into training shards",
                               .intro = intro,
                               .rows = rows,
+                              .shared = engine_rows,
+                              .shared_at = offsetof(pack_call, engine),
                               .run = run_pack};

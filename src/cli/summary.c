@@ -134,7 +134,7 @@ static json_t *describe_reasons(const sm_pack_summary *s, int from, int to)
     return object;
 }
 
-static void print_json(const sm_pack_summary *s, const sm_pack_options *options)
+static json_t *describe_summary(const sm_pack_summary *s, const sm_pack_options *options)
 {
     const struct {
         const char *key;
@@ -170,14 +170,26 @@ static void print_json(const sm_pack_summary *s, const sm_pack_options *options)
     json_object_set_new(object, "skip_reasons",
                         describe_reasons(s, SM_SKIP_HIDDEN, SM_REASON_COUNT));
     json_object_set_new(object, "splits", describe_splits(s));
-    print_object(stdout, object);
+    return object;
+}
+
+void print_last_line(FILE *to, int code, const sm_pack_summary *summary,
+                     const sm_pack_options *options, const char *error)
+{
+    json_t *object =
+        json_pack("{s:s, s:i}", "type", summary == NULL ? "error" : "done", "exit", code);
+    if (summary == NULL)
+        set_text(object, "message", error);
+    else
+        json_object_set_new(object, "summary", describe_summary(summary, options));
+    print_object(to, object);
 }
 
 void print_pack_summary(const sm_pack_summary *summary, const char *dst,
                         const sm_pack_options *options, log_format format)
 {
     if (format == LOG_JSON)
-        print_json(summary, options);
+        print_object(stdout, describe_summary(summary, options));
     else
         print_text(summary, dst, options);
 }

@@ -4,6 +4,8 @@
 
 #include <shardmill.h>
 
+enum { SM_PATH_LIMIT = 1 << 16 }; /* bytes of one path or URL; kernels and stores take less */
+
 typedef struct sm_buf {
     uint8_t *data;
     size_t len; /* bytes in use */

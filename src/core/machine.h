@@ -18,4 +18,7 @@ uint64_t sm_clock_ns(void);
 /* CPU nanoseconds that this thread has used. */
 uint64_t sm_thread_cpu_ns(void);
 
+/* "SIGSEGV": the signals by which programs die; "a signal" for others. */
+const char *sm_signal_name(int number);
+
 #endif

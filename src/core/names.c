@@ -19,6 +19,7 @@ const char *sm_reason_name(sm_reason reason)
     case SM_FAIL_OUT_OF_MEMORY: return "out_of_memory";
     case SM_FAIL_WARNINGS: return "warnings";
     case SM_FAIL_ENCODE: return "encode";
+    case SM_FAIL_CRASHED: return "crashed";
     case SM_SKIP_HIDDEN: return "hidden";
     case SM_SKIP_NOT_AN_IMAGE: return "not_an_image";
     case SM_SKIP_SPECIAL_FILE: return "special_file";

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -112,6 +113,25 @@ static sm_status read_file(sm_buf *buf, const char *path, sm_file_info *info)
     return status;
 }
 
+static sm_status file_read_range(sm_buf *buf, const char *path, uint64_t offset, uint64_t len,
+                                 sm_file_info *info)
+{
+    int fd = -1;
+    if (len > buf->max - buf->len || offset > INT64_MAX - len)
+        return sm_fail(SM_ERR_LIMIT, "'%s': a part of %llu bytes is more than the limit", path,
+                       (unsigned long long)len);
+    sm_status status = open_regular(&fd, info, path);
+    if (status != SM_OK) return status;
+    size_t got = 0;
+    if (lseek(fd, (off_t)offset, SEEK_SET) < 0)
+        status = sm_fail_errno(errno, "cannot read '%s'", path);
+    if (status == SM_OK) status = sm_buf_reserve(buf, (size_t)len);
+    if (status == SM_OK) status = read_full(&got, fd, buf->data + buf->len, (size_t)len, path);
+    if (status == SM_OK) buf->len += got;
+    close(fd);
+    return status;
+}
+
 static void file_fetch_many(sm_fetch *fetches, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -173,6 +193,15 @@ static void free_sink(file_sink *sink)
     free(sink);
 }
 
+/* Locks a new file for as long as it is open, so that sm_io_remove_leftovers knows a live writer's
+ * from a dead one's. False when it was removed before it was locked. */
+static bool hold(int fd)
+{
+    struct stat st;
+    (void)flock(fd, LOCK_EX | LOCK_NB); /* without locks it is as if its writer were dead */
+    return fstat(fd, &st) != 0 || st.st_nlink > 0;
+}
+
 /* A new file beside sink->path, under a name that sm_io_remove_leftovers knows. */
 static sm_status open_temporary(file_sink *sink)
 {
@@ -185,11 +214,14 @@ static sm_status open_temporary(file_sink *sink)
                      TEMPORARY_PREFIX, (unsigned long long)random, TEMPORARY_SUFFIX) < 0)
             return sm_fail_memory(strlen(sink->path));
         sink->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (sink->fd >= 0) {
+        int error = errno;
+        if (sink->fd >= 0 && hold(sink->fd)) {
             sink->temporary = name;
             return SM_OK;
         }
-        int error = errno;
+        if (sink->fd >= 0) close(sink->fd);
+        error = sink->fd >= 0 ? EEXIST : error;
+        sink->fd = -1;
         free(name);
         if (error != EEXIST) return sm_fail_errno(error, "cannot write '%s'", sink->path);
     }
@@ -250,37 +282,72 @@ static sm_status sync_folder_of(const char *path)
     return error == 0 ? SM_OK : sm_fail_errno(error, "cannot flush the folder of '%s'", path);
 }
 
-/* Both publish, and return 0 or what errno was. */
-static int rename_over(const file_sink *sink)
+/* Flushes and closes. */
+static sm_status finish(file_sink *sink)
 {
-    return rename(sink->temporary, sink->path) == 0 ? 0 : errno;
-}
-
-/* A link, unlike a rename, fails where there is a file already. */
-static int link_new(const file_sink *sink)
-{
-    if (link(sink->temporary, sink->path) != 0) return errno;
-    unlink(sink->temporary);
-    return 0;
-}
-
-static sm_status file_sink_commit(void *opaque)
-{
-    file_sink *sink = opaque;
     int error = !sink->is_relaxed && fsync(sink->fd) != 0 ? errno : 0;
     if (close(sink->fd) != 0 && error == 0) error = errno;
     sink->fd = -1;
-    if (error == 0) error = sink->only_new ? link_new(sink) : rename_over(sink);
+    return error == 0 ? SM_OK : sm_fail_errno(error, "cannot write '%s'", sink->path);
+}
 
-    sm_status status = SM_OK;
-    if (error != 0) {
+/* Gives the file its name; a link, unlike a rename, fails where there is a file already. */
+static sm_status publish(file_sink *sink)
+{
+    int error = 0;
+    if (!sink->only_new)
+        error = rename(sink->temporary, sink->path) == 0 ? 0 : errno;
+    else if (link(sink->temporary, sink->path) == 0)
         unlink(sink->temporary);
-        status = sm_fail_errno(error, "cannot write '%s'", sink->path);
-    } else if (!sink->is_relaxed) {
-        status = sync_folder_of(sink->path);
+    else
+        error = errno;
+    if (error != 0) return sm_fail_errno(error, "cannot write '%s'", sink->path);
+    free(sink->temporary);
+    sink->temporary = NULL;
+    return SM_OK;
+}
+
+static bool same_folder(const file_sink *a, const file_sink *b)
+{
+    size_t len = folder_len(a->path);
+    return len == folder_len(b->path) && memcmp(a->path, b->path, len) == 0;
+}
+
+/* Flushes each folder that sinks were published in, once. */
+static sm_status sync_folders(file_sink *const *sinks, size_t count)
+{
+    sm_status status = SM_OK;
+    for (size_t i = 0; status == SM_OK && i < count; i++) {
+        bool done = sinks[i]->is_relaxed;
+        for (size_t k = 0; !done && k < i; k++)
+            done = !sinks[k]->is_relaxed && same_folder(sinks[i], sinks[k]);
+        if (!done) status = sync_folder_of(sinks[i]->path);
     }
-    free_sink(sink);
     return status;
+}
+
+static void file_sink_abandon(void *opaque);
+
+/*
+ * All are handed to the device before the first is waited for, and renamed before a folder is
+ * flushed: a journalling file system then commits twice, and not twice for each.
+ */
+static sm_status file_sink_commit_many(void **opaque, size_t count)
+{
+    file_sink *const *sinks = (file_sink *const *)opaque;
+    sm_status status = SM_OK;
+    for (size_t i = 0; count > 1 && i < count; i++)
+        if (!sinks[i]->is_relaxed) sync_file_range(sinks[i]->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    for (size_t i = 0; status == SM_OK && i < count; i++) status = finish(sinks[i]);
+    for (size_t i = 0; status == SM_OK && i < count; i++) status = publish(sinks[i]);
+    if (status == SM_OK) status = sync_folders(sinks, count);
+    for (size_t i = 0; i < count; i++) file_sink_abandon(sinks[i]);
+    return status;
+}
+
+static sm_status file_sink_commit(void *sink)
+{
+    return file_sink_commit_many(&sink, 1);
 }
 
 static void file_sink_relax(void *opaque)
@@ -293,7 +360,7 @@ static void file_sink_abandon(void *opaque)
 {
     file_sink *sink = opaque;
     if (sink == NULL) return;
-    unlink(sink->temporary);
+    if (sink->temporary != NULL) unlink(sink->temporary);
     free_sink(sink);
 }
 
@@ -311,6 +378,7 @@ static sm_status file_rename(const char *from, const char *to)
 }
 
 const sm_store sm_store_file = {.stat = file_stat,
+                                .read_range = file_read_range,
                                 .fetch_many = file_fetch_many,
                                 .walk = sm_local_walk,
                                 .source_open = file_source_open,
@@ -319,10 +387,12 @@ const sm_store sm_store_file = {.stat = file_stat,
                                 .sink_open = file_sink_open,
                                 .sink_write = file_sink_write,
                                 .sink_commit = file_sink_commit,
+                                .sink_commit_many = file_sink_commit_many,
                                 .sink_abandon = file_sink_abandon,
                                 .sink_relax = file_sink_relax,
                                 .remove = file_remove,
                                 .rename = file_rename,
                                 .make_folder = sm_local_make_folder,
+                                .remove_tree = sm_local_remove_tree,
                                 .remove_leftovers = sm_local_remove_leftovers,
                                 .lock = sm_local_lock};

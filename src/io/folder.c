@@ -6,14 +6,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { PATH_CAP = 1 << 16 }; /* bytes of one path; the kernel takes less */
 
 sm_status sm_local_make_folder(const char *path)
 {
@@ -37,6 +36,33 @@ sm_status sm_local_make_folder(const char *path)
     return status;
 }
 
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st, (void)kind, (void)at;
+    if (remove(path) == 0 || errno == ENOENT) return 0;
+    sm_fail_errno(errno, "cannot remove '%s'", path);
+    return -1;
+}
+
+sm_status sm_local_remove_tree(const char *path)
+{
+    enum { FOLDERS_OPEN = 16 };
+    struct stat st;
+    if (lstat(path, &st) != 0 && errno == ENOENT) return SM_OK;
+    int failed = nftw(path, remove_entry, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS);
+    return failed == 0 ? SM_OK : SM_ERR_IO;
+}
+
+/* Whether a writer is still at it: then it holds the file's lock (see file.c). */
+static bool is_held(int dir, const char *name)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) return false;
+    bool held = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return held;
+}
+
 sm_status sm_local_remove_leftovers(const char *folder)
 {
     DIR *dir = opendir(folder);
@@ -51,7 +77,8 @@ sm_status sm_local_remove_leftovers(const char *folder)
         size_t len = strlen(name);
         bool ours = len > prefix + suffix && strncmp(name, TEMPORARY_PREFIX, prefix) == 0 &&
                     strcmp(name + len - suffix, TEMPORARY_SUFFIX) == 0;
-        if (ours && unlinkat(dirfd(dir), name, 0) != 0 && errno != ENOENT)
+        if (ours && !is_held(dirfd(dir), name) && unlinkat(dirfd(dir), name, 0) != 0 &&
+            errno != ENOENT)
             status = sm_fail_errno(errno, "cannot remove '%s/%s'", folder, name);
     }
     closedir(dir);
@@ -177,7 +204,7 @@ static sm_status walk_folder(walk *w, const frame *above)
 sm_status sm_local_walk(const char *root, sm_walk_fn *fn, void *user)
 {
     walk w = {.fn = fn, .user = user};
-    sm_buf_init(&w.path, PATH_CAP);
+    sm_buf_init(&w.path, SM_PATH_LIMIT);
     sm_status status = sm_buf_append(&w.path, root, strlen(root) + 1);
     if (status == SM_OK) {
         w.path.len--;

@@ -56,6 +56,9 @@ sm_status sm_io_stat(sm_file_info *info, const char *path);
  */
 sm_status sm_io_read_file(sm_buf *buf, const char *path, sm_file_info *info);
 
+/* Appends len bytes from offset on, less only at the file's end; up to buf's cap (SM_ERR_LIMIT). */
+sm_status sm_io_read_range(sm_buf *buf, const char *path, uint64_t offset, uint64_t len);
+
 /* A file to be read whole, one of many at once. */
 typedef struct sm_fetch {
     const char *url;
@@ -68,6 +71,22 @@ typedef struct sm_fetch {
 /* Reads many whole files, those of object stores side by side over kept connections, each checked
  * against the checksum that the store has of it. The urls may be of several stores. */
 void sm_io_fetch_many(sm_fetch *fetches, size_t count);
+
+/* As sm_io_read_range, for parts that must be of one version: info is zeroed before the first part,
+ * and kept for the next ones; an object that has changed since is SM_ERR_CORRUPT. */
+sm_status sm_io_read_part(sm_buf *buf, const char *path, uint64_t offset, uint64_t len,
+                          sm_file_info *info);
+
+/* What this process has received of stores so far, as libcurl counts it: bodies and headers, but
+ * neither TLS nor TCP. */
+typedef struct sm_traffic {
+    uint64_t received;      /* bytes */
+    uint64_t retries;       /* requests that were sent again */
+    uint64_t first_byte_ns; /* when the first body came behind sm_io_await_byte; 0: none did */
+} sm_traffic;
+
+void sm_io_traffic(sm_traffic *traffic);
+void sm_io_await_byte(void);
 
 /* ---- A file read from front to back */
 typedef struct sm_source sm_source;
@@ -89,6 +108,10 @@ sm_status sm_sink_write(sm_sink *sink, const void *data, size_t len);
 /* Flushes to the device and publishes under path. Frees sink in any case; on failure nothing is
  * published. */
 sm_status sm_sink_commit(sm_sink *sink);
+/* Commits several together, with fewer flushes than one after the other, in their order. Frees them
+ * in any case; on failure some may be published, but none whose predecessors are not. */
+enum { SM_COMMIT_MAX = 16 };
+sm_status sm_sink_commit_many(sm_sink **sinks, size_t count);
 /* Removes what was written, and frees sink. NULL is fine. */
 void sm_sink_abandon(sm_sink *sink);
 
@@ -103,8 +126,11 @@ sm_status sm_io_remove(const char *path); /* not there is fine */
  * names may be seen for a while, and a run that is cut off in between leaves both. */
 sm_status sm_io_rename(const char *from, const char *to);
 
-/* Removes what writers that were killed left in folder: only files of our own temporary names.
- * Object stores show nothing that is not committed. */
+/* Removes a folder with all that is in it; links are removed, not followed. Not there is fine. */
+sm_status sm_io_remove_tree(const char *path);
+
+/* Removes what writers that were killed left in folder: only files of our own temporary names, and
+ * none that a living writer still holds. Object stores show nothing that is not committed. */
 sm_status sm_io_remove_leftovers(const char *folder);
 
 typedef enum sm_walk_event {

@@ -92,6 +92,22 @@ sm_status sm_io_read_file(sm_buf *buf, const char *path, sm_file_info *info)
     return SM_OK;
 }
 
+sm_status sm_io_read_part(sm_buf *buf, const char *path, uint64_t offset, uint64_t len,
+                          sm_file_info *info)
+{
+    const sm_store *store;
+    sm_status status = sm_store_of(&store, &path);
+    if (status != SM_OK) return status;
+    if (store->read_range == NULL) return sm_store_cannot(path, "read in parts");
+    return store->read_range(buf, path, offset, len, info);
+}
+
+sm_status sm_io_read_range(sm_buf *buf, const char *path, uint64_t offset, uint64_t len)
+{
+    sm_file_info info = {0};
+    return sm_io_read_part(buf, path, offset, len, &info);
+}
+
 void sm_io_fetch_many(sm_fetch *fetches, size_t count)
 {
     /* Neighbours of one store go together. */
@@ -154,6 +170,33 @@ sm_status sm_sink_commit(sm_sink *sink)
     return status;
 }
 
+static bool same_store(sm_sink *const *sinks, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (sinks[i]->store != sinks[0]->store) return false;
+    return count > 0;
+}
+
+sm_status sm_sink_commit_many(sm_sink **sinks, size_t count)
+{
+    void *inner[SM_COMMIT_MAX];
+    sm_status status = SM_OK;
+    if (count <= SM_COMMIT_MAX && same_store(sinks, count) &&
+        sinks[0]->store->sink_commit_many != NULL) {
+        for (size_t i = 0; i < count; i++) inner[i] = sinks[i]->inner;
+        status = sinks[0]->store->sink_commit_many(inner, count);
+        for (size_t i = 0; i < count; i++) free(sinks[i]);
+        return status;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (status == SM_OK)
+            status = sm_sink_commit(sinks[i]);
+        else
+            sm_sink_abandon(sinks[i]);
+    }
+    return status;
+}
+
 void sm_sink_abandon(sm_sink *sink)
 {
     if (sink == NULL) return;
@@ -204,6 +247,34 @@ sm_status sm_io_make_folder(const char *path)
     if (status == SM_OK) status = sm_store_of(&store, &path);
     if (status != SM_OK) return status;
     return store->make_folder == NULL ? SM_OK : store->make_folder(path);
+}
+
+typedef struct removal {
+    const sm_store *store;
+    const char *folder;
+} removal;
+
+static sm_status remove_listed(void *user, unsigned lane, const char *key, const sm_file_info *info)
+{
+    (void)lane, (void)info;
+    const removal *r = user;
+    sm_buf url;
+    sm_buf_init(&url, SM_PATH_LIMIT);
+    sm_status status = sm_buf_printf(&url, "%s/%s", r->folder, key);
+    if (status == SM_OK) status = r->store->remove((const char *)url.data);
+    sm_buf_free(&url);
+    return status;
+}
+
+sm_status sm_io_remove_tree(const char *path)
+{
+    removal r = {.folder = path};
+    sm_status status = sm_store_of(&r.store, &r.folder);
+    if (status != SM_OK) return status;
+    if (r.store->remove_tree != NULL) return r.store->remove_tree(r.folder);
+    if (r.store->list == NULL || r.store->remove == NULL)
+        return sm_store_cannot(path, "removed from");
+    return r.store->list(r.folder, remove_listed, &r);
 }
 
 sm_status sm_io_remove_leftovers(const char *folder)

@@ -38,6 +38,8 @@ typedef struct sm_store {
     sm_status (*sink_open)(void **sink, const char *url, bool only_new);
     sm_status (*sink_write)(void *sink, const void *data, size_t len);
     sm_status (*sink_commit)(void *sink); /* frees in any case; the store's checksum is checked */
+    /* Several at once, in their order, and cheaper so; NULL: one after the other. */
+    sm_status (*sink_commit_many)(void **sinks, size_t count);
     void (*sink_abandon)(void *sink);
     /* What is written need not survive a power cut; NULL: makes no difference. */
     void (*sink_relax)(void *sink);
@@ -46,6 +48,7 @@ typedef struct sm_store {
     sm_status (*copy)(const char *from, const char *to);   /* within the store */
     sm_status (*rename)(const char *from, const char *to); /* NULL: copy, and remove from */
     sm_status (*make_folder)(const char *url);             /* NULL: there is nothing to make */
+    sm_status (*remove_tree)(const char *url);             /* NULL: made of list and remove */
     sm_status (*remove_leftovers)(const char *folder);     /* NULL: there can be none */
     sm_status (*lock)(sm_lock **lock, const char *folder); /* NULL: none is needed */
 } sm_store;
@@ -59,6 +62,7 @@ sm_status sm_store_cannot(const char *url, const char *done);
 /* Folders of the local file system (folder.c), for file.c's row. */
 sm_status sm_local_walk(const char *root, sm_walk_fn *fn, void *user);
 sm_status sm_local_make_folder(const char *path);
+sm_status sm_local_remove_tree(const char *path);
 sm_status sm_local_remove_leftovers(const char *folder);
 sm_status sm_local_lock(sm_lock **lock, const char *folder);
 

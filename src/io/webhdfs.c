@@ -261,6 +261,13 @@ sm_status sm_hdfs_remove(const char *url)
     return status == SM_ERR_NOT_FOUND ? SM_OK : status;
 }
 
+static sm_status hdfs_remove_tree(const char *url)
+{
+    bool was_there;
+    sm_status status = ask_for_yes("DELETE", url, "remove", "DELETE&recursive=true", &was_there);
+    return status == SM_ERR_NOT_FOUND ? SM_OK : status;
+}
+
 static sm_status hdfs_make_folder(const char *url)
 {
     bool made;
@@ -307,7 +314,7 @@ static sm_status hdfs_remove_leftovers(const char *folder)
     .list = hdfs_list, .sink_open = sm_hdfs_sink_open, .sink_write = sm_hdfs_sink_write,           \
     .sink_commit = sm_hdfs_sink_commit, .sink_abandon = sm_hdfs_sink_abandon,                      \
     .remove = sm_hdfs_remove, .rename = hdfs_rename, .make_folder = hdfs_make_folder,              \
-    .remove_leftovers = hdfs_remove_leftovers
+    .remove_tree = hdfs_remove_tree, .remove_leftovers = hdfs_remove_leftovers
 /* clang-format on */
 
 const sm_store sm_store_hdfs = {.scheme = "hdfs", HDFS_ROW};

@@ -9,7 +9,6 @@
 #include <string.h>
 
 enum {
-    PATH_LIMIT = 1 << 16,
     KEPT_BYTES = 512 << 10 /* a larger buffer is not kept: its place may not need it again */
 };
 
@@ -42,11 +41,27 @@ static bool fits(sm_outcome *outcome, const sm_input *input, uint64_t budget)
     return false;
 }
 
+/* Whether the input is known to kill who converts it; if so, that is its outcome. */
+static bool crashes(sm_outcome *outcome, const sm_run *run, size_t input)
+{
+    for (size_t i = 0; i < run->crash_count; i++) {
+        if (run->crashes[i].input != input) continue;
+        outcome->stage = SM_STAGE_DECODE;
+        outcome->reason = SM_FAIL_CRASHED;
+        snprintf(outcome->message, sizeof outcome->message,
+                 "converting it ended the process by %s: please report it",
+                 sm_signal_name(run->crashes[i].signal));
+        return true;
+    }
+    return false;
+}
+
 /* Lists what there is to read; reader->fetches[k] is for the chunk's input number reader->which[k].
  */
-static sm_status list_fetches(sm_chunk *chunk, sm_chunk_reader *reader, const sm_inputs *inputs,
+static sm_status list_fetches(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *run,
                               uint64_t budget)
 {
+    const sm_inputs *inputs = run->plan->inputs;
     size_t starts[SM_CHUNK_PICTURES];
     sm_status status = SM_OK;
     reader->count = 0;
@@ -55,7 +70,9 @@ static sm_status list_fetches(sm_chunk *chunk, sm_chunk_reader *reader, const sm
         const sm_input *input = &inputs->items[chunk->first + i];
         chunk->outcomes[i] = (sm_outcome){0};
         sm_buf_clear(&chunk->files[i]);
-        if (!fits(&chunk->outcomes[i], input, budget)) continue;
+        if (!fits(&chunk->outcomes[i], input, budget) ||
+            crashes(&chunk->outcomes[i], run, chunk->first + i))
+            continue;
         status = sm_inputs_full_path(&reader->path, inputs, sm_inputs_text(inputs, input->path));
         starts[reader->count] = reader->paths.len;
         if (status == SM_OK)
@@ -82,7 +99,7 @@ static void judge(sm_outcome *outcome, const sm_fetch *fetch, const sm_input *in
 void sm_chunk_reader_init(sm_chunk_reader *reader)
 {
     *reader = (sm_chunk_reader){0};
-    sm_buf_init(&reader->path, PATH_LIMIT);
+    sm_buf_init(&reader->path, SM_PATH_LIMIT);
     sm_buf_init(&reader->paths, SIZE_MAX / 2);
 }
 
@@ -92,11 +109,12 @@ void sm_chunk_reader_free(sm_chunk_reader *reader)
     sm_buf_free(&reader->paths);
 }
 
-sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_inputs *inputs,
+sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *run,
                         uint64_t budget)
 {
+    const sm_inputs *inputs = run->plan->inputs;
     uint64_t begin = sm_clock_ns();
-    sm_status status = list_fetches(chunk, reader, inputs, budget);
+    sm_status status = list_fetches(chunk, reader, run, budget);
     if (status != SM_OK) return status;
     sm_io_fetch_many(reader->fetches, reader->count);
     chunk->bytes_in = 0;
@@ -117,6 +135,35 @@ void sm_chunk_let_go(sm_chunk *chunk)
         if (chunk->files[i].cap > KEPT_BYTES) sm_buf_free(&chunk->files[i]);
 }
 
+sm_status sm_bench_init(sm_bench *bench, const sm_run *run)
+{
+    const sm_plan *plan = run->plan;
+    sm_picture_options options = plan->options->picture;
+    options.max_memory = run->memory / 3 / run->threads;
+    *bench = (sm_bench){0};
+    sm_buf_init(&bench->image, SIZE_MAX / 2);
+    sm_buf_init(&bench->plain, SIZE_MAX / 2);
+    if (run->watch != NULL) {
+        uint32_t number = atomic_fetch_add(&run->watch->threads, 1);
+        if (number < SM_WATCH_THREADS) bench->slot = &run->watch->slots[number];
+    }
+    sm_status status = sm_picture_new(&bench->picture, &options);
+    if (status == SM_OK)
+        status = sm_recorder_new(&bench->recorder, plan->inputs, plan->options->schema);
+    if (status == SM_OK && plan->options->compression == SM_COMPRESSION_GZIP)
+        status = sm_gzip_open(&bench->gzip);
+    return status;
+}
+
+void sm_bench_free(sm_bench *bench)
+{
+    sm_gzip_free(bench->gzip);
+    sm_recorder_free(bench->recorder);
+    sm_picture_free(bench->picture);
+    sm_buf_free(&bench->image);
+    sm_buf_free(&bench->plain);
+}
+
 static sm_status convert_one(sm_picture_info *info, sm_buf *image, sm_picture *picture,
                              sm_large *large, const uint8_t *data, size_t len)
 {
@@ -129,9 +176,16 @@ static sm_status convert_one(sm_picture_info *info, sm_buf *image, sm_picture *p
     return status;
 }
 
-sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_picture *picture,
-                           sm_large *large, sm_recorder *recorder, sm_buf *image)
+static void tell(const sm_bench *bench, size_t slot)
 {
+    if (bench->slot != NULL)
+        atomic_store_explicit(bench->slot, (uint32_t)slot, memory_order_relaxed);
+}
+
+sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_bench *bench,
+                           sm_large *large)
+{
+    sm_buf *image = &bench->image;
     sm_buf_clear(&chunk->records);
     chunk->record_count = 0;
     chunk->decode_ns = chunk->resize_ns = chunk->encode_ns = 0;
@@ -140,8 +194,10 @@ sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_picture 
         if (outcome->reason != SM_REASON_NONE) continue;
         const sm_input *input = &inputs->items[chunk->first + i];
         sm_picture_info info;
-        sm_status status =
-            convert_one(&info, image, picture, large, chunk->files[i].data, chunk->files[i].len);
+        tell(bench, chunk->first + i + 1);
+        sm_status status = convert_one(&info, image, bench->picture, large, chunk->files[i].data,
+                                       chunk->files[i].len);
+        tell(bench, 0);
         chunk->decode_ns += info.decode_ns;
         chunk->resize_ns += info.resize_ns;
         chunk->encode_ns += info.encode_ns;
@@ -152,8 +208,8 @@ sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_picture 
             outcome->reason = info.reason;
             continue;
         }
-        status =
-            sm_recorder_append(recorder, &chunk->records, input, &info, image->data, image->len);
+        status = sm_recorder_append(bench->recorder, &chunk->records, input, &info, image->data,
+                                    image->len);
         if (status != SM_OK) return status;
         chunk->record_count++;
     }
@@ -162,14 +218,15 @@ sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_picture 
     return SM_OK;
 }
 
-sm_status sm_chunk_compress(sm_chunk *chunk, sm_gzip *gzip, sm_buf *plain)
+sm_status sm_chunk_compress(sm_chunk *chunk, sm_bench *bench)
 {
     /* No member for nothing, but a file must have one. */
-    if (chunk->records.len == 0 && !chunk->ends_shard) return SM_OK;
+    if (bench->gzip == NULL || (chunk->records.len == 0 && !chunk->ends_shard)) return SM_OK;
+    sm_buf *plain = &bench->plain;
     sm_buf records = chunk->records;
     chunk->records = *plain;
     *plain = records;
     sm_buf_clear(&chunk->records);
-    sm_status status = sm_gzip_write(gzip, &chunk->records, plain->data, plain->len);
-    return status == SM_OK ? sm_gzip_finish(gzip, &chunk->records) : status;
+    sm_status status = sm_gzip_write(bench->gzip, &chunk->records, plain->data, plain->len);
+    return status == SM_OK ? sm_gzip_finish(bench->gzip, &chunk->records) : status;
 }

@@ -51,8 +51,8 @@ void sm_chunk_reader_init(sm_chunk_reader *reader);
 void sm_chunk_reader_free(sm_chunk_reader *reader);
 
 /* Reads the chunk's files, those of a bucket side by side; one that cannot be had is an outcome,
- * not an error. A file of more than budget bytes is not read. */
-sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_inputs *inputs,
+ * not an error. A file of more than budget bytes is not read, nor is one of run->crashes. */
+sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *run,
                         uint64_t budget);
 
 /* Frees buffers that are larger than most files need, when the files are not needed any more. */
@@ -67,14 +67,27 @@ typedef struct sm_large {
     sm_picture *picture;
 } sm_large;
 
-/* Makes records of the files. image is the caller's to reuse. An error is not the pictures'. */
-sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_picture *picture,
-                           sm_large *large, sm_recorder *recorder, sm_buf *image);
+/* One converting thread's tools. */
+typedef struct sm_bench {
+    sm_picture *picture;
+    sm_recorder *recorder;
+    sm_gzip *gzip; /* NULL without compression */
+    sm_buf image, plain;
+    sm_watch_slot *slot; /* tells which input it is on; NULL: nobody watches */
+} sm_bench;
+
+/* A bench for one of run's threads; freed by the caller in any case. */
+sm_status sm_bench_init(sm_bench *bench, const sm_run *run);
+void sm_bench_free(sm_bench *bench);
+
+/* Makes records of the files. An error is not the pictures'. */
+sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_bench *bench,
+                           sm_large *large);
 
 /*
- * Replaces the records by a gzip member of them; plain is the caller's to reuse. A file of several
+ * Replaces the records by a gzip member of them, when the bench has compression. A file of several
  * members is a gzip file (RFC 1952, 2.2), so chunks can be compressed side by side.
  */
-sm_status sm_chunk_compress(sm_chunk *chunk, sm_gzip *gzip, sm_buf *plain);
+sm_status sm_chunk_compress(sm_chunk *chunk, sm_bench *bench);
 
 #endif

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_LIMIT = 1 << 16 };
-
 /* A folder being walked; prefix goes before the paths that the walk gives ("" or "folder/"). */
 typedef struct collecting {
     sm_inputs *inputs;
@@ -104,8 +102,8 @@ static void sort_by_path(sm_inputs *inputs)
 static sm_status walk_folder(sm_inputs *inputs, const char *folder, const char *prefix)
 {
     collecting c = {.inputs = inputs, .prefix = prefix};
-    sm_buf_init(&c.path, PATH_LIMIT);
-    sm_buf_init(&c.full, PATH_LIMIT);
+    sm_buf_init(&c.path, SM_PATH_LIMIT);
+    sm_buf_init(&c.full, SM_PATH_LIMIT);
     sm_status status = sm_io_walk(folder, on_entry, &c);
     sm_buf_free(&c.path);
     sm_buf_free(&c.full);
@@ -137,8 +135,8 @@ static sm_status add_match(sm_inputs *inputs, const char *path)
         return sm_inputs_note(inputs, path, SM_SKIP_SPECIAL_FILE, "a FIFO, socket or device");
 
     collecting c = {.inputs = inputs, .prefix = ""};
-    sm_buf_init(&c.path, PATH_LIMIT);
-    sm_buf_init(&c.full, PATH_LIMIT);
+    sm_buf_init(&c.path, SM_PATH_LIMIT);
+    sm_buf_init(&c.full, SM_PATH_LIMIT);
     status = sm_buf_append(&c.path, path, strlen(path) + 1);
     if (status == SM_OK && info.kind == SM_FILE_REGULAR) {
         status = add_file(&c, &info);
@@ -172,7 +170,7 @@ sm_status sm_inputs_collect_list(sm_inputs *inputs, const char *list_file)
 {
     sm_lines *lines = NULL;
     sm_buf line;
-    sm_buf_init(&line, PATH_LIMIT);
+    sm_buf_init(&line, SM_PATH_LIMIT);
     sm_status status = sm_lines_open(&lines, list_file);
     for (bool more = true; status == SM_OK;) {
         status = sm_lines_next(lines, &more, &line);

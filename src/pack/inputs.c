@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_LIMIT = 1 << 16 };
-
 sm_status sm_inputs_keep_text(sm_inputs *inputs, size_t *offset, const char *text)
 {
     const sm_pack_options *o = inputs->options; /* every input and note comes by here */
@@ -50,7 +48,7 @@ sm_status sm_inputs_add(sm_inputs *inputs, sm_input **input, const char *path)
 sm_status sm_inputs_add_named(sm_inputs *inputs, sm_input **input, const char *path)
 {
     sm_buf full;
-    sm_buf_init(&full, PATH_LIMIT);
+    sm_buf_init(&full, SM_PATH_LIMIT);
     sm_status status = sm_inputs_full_path(&full, inputs, path);
     if (status == SM_OK) status = sm_inputs_add(inputs, input, path);
     sm_file_info info;
@@ -172,7 +170,7 @@ static sm_status drop_classless(sm_inputs *inputs)
         }
         bool none = input->class_id == SM_NO_CLASS;
         sm_buf path; /* the text may move while the note is added */
-        sm_buf_init(&path, PATH_LIMIT);
+        sm_buf_init(&path, SM_PATH_LIMIT);
         const char *text = sm_inputs_text(inputs, input->path);
         sm_status status = sm_buf_append(&path, text, strlen(text) + 1);
         if (status == SM_OK)
@@ -190,7 +188,7 @@ static sm_status read_classes(sm_names *classes, const char *path)
 {
     sm_lines *lines = NULL;
     sm_buf line;
-    sm_buf_init(&line, PATH_LIMIT);
+    sm_buf_init(&line, SM_PATH_LIMIT);
     sm_status status = sm_lines_open(&lines, path);
     for (bool more = true; status == SM_OK;) {
         status = sm_lines_next(lines, &more, &line);

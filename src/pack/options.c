@@ -194,6 +194,74 @@ sm_status sm_options_json(json_t **object, const sm_pack_options *options, const
     return SM_OK;
 }
 
+/* ---- Back from JSON */
+
+static const char *get_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text == NULL ? "" : text;
+}
+
+/* A whole number up to max, or 0: what makes no sense does not come back the same. */
+static uint64_t get_number(const json_t *object, const char *key, uint64_t max)
+{
+    uint64_t value = strtoull(get_text(object, key), NULL, 10);
+    return value <= max ? value : 0;
+}
+
+static int get_choice(const json_t *object, const char *key, sm_choice choice)
+{
+    const char *text = get_text(object, key), *word;
+    for (int i = 0; (word = sm_choice_name(choice, i)) != NULL; i++)
+        if (strcmp(text, word) == 0) return i;
+    return 0;
+}
+
+static void get_picture(sm_picture_options *p, const json_t *object)
+{
+    char *rest;
+    unsigned long width = strtoul(get_text(object, "image-size"), &rest, 10);
+    unsigned long height = *rest == 'x' ? strtoul(rest + 1, NULL, 10) : 0;
+    p->width = width <= UINT16_MAX ? (uint32_t)width : 0;
+    p->height = height <= UINT16_MAX ? (uint32_t)height : 0;
+    p->resize_mode = (sm_resize_mode)get_choice(object, "resize-mode", SM_CHOICE_RESIZE_MODE);
+    p->filter = (sm_filter)get_choice(object, "filter", SM_CHOICE_FILTER);
+    p->decode = (sm_decode)get_choice(object, "decode", SM_CHOICE_DECODE);
+    p->encode_format =
+        (sm_encode_format)get_choice(object, "encode-format", SM_CHOICE_ENCODE_FORMAT);
+    p->chroma = (sm_chroma)get_choice(object, "chroma", SM_CHOICE_CHROMA);
+    p->encode_quality = (int)get_number(object, "encode-quality", 100);
+    p->orient = strcmp(get_text(object, "orient"), "yes") == 0;
+    p->strict = strcmp(get_text(object, "strict"), "yes") == 0;
+    p->max_pixels = get_number(object, "max-pixels", UINT64_MAX);
+}
+
+sm_status sm_options_from_json(sm_pack_options *options, json_t *object)
+{
+    sm_pack_options_init(options);
+    get_picture(&options->picture, object);
+    options->name = get_text(object, "name");
+    options->version = get_text(object, "version");
+    options->schema = (sm_schema)get_choice(object, "schema", SM_CHOICE_SCHEMA);
+    options->labels = (sm_labels)get_choice(object, "labels", SM_CHOICE_LABELS);
+    options->splits = *get_text(object, "split") == '\0' ? NULL : get_text(object, "split");
+    options->shuffle = strcmp(get_text(object, "shuffle"), "no") != 0;
+    options->seed = options->shuffle ? get_number(object, "shuffle", UINT64_MAX) : 0;
+    options->shards = (uint32_t)get_number(object, "shards", UINT32_MAX);
+    options->images_per_shard = (uint32_t)get_number(object, "images-per-shard", UINT32_MAX);
+    options->max_shard_size_mb = (uint32_t)get_number(object, "max-shard-size-mb", UINT32_MAX);
+    options->compression = (sm_compression)get_choice(object, "compression", SM_CHOICE_COMPRESSION);
+
+    json_t *again = NULL;
+    sm_status status = sm_options_check(options, ".");
+    if (status == SM_OK) status = sm_options_json(&again, options, options->name);
+    if (status == SM_OK && !json_equal(again, object))
+        status = sm_fail(SM_ERR_FORMAT, "its options are those of another version of shardmill "
+                                        "than " SM_VERSION);
+    json_decref(again);
+    return status;
+}
+
 sm_status sm_options_difference(sm_buf *text, const json_t *before, json_t *now)
 {
     sm_status status = SM_OK;

@@ -23,6 +23,13 @@ sm_status sm_options_splits(sm_split_share shares[SM_MAX_SPLITS], size_t *count,
  */
 sm_status sm_options_json(json_t **object, const sm_pack_options *options, const char *name);
 
+/*
+ * The other way: options from such an object, all others as sm_pack_options_init leaves them.
+ * Strings are borrowed from object. SM_ERR_FORMAT when it does not come back to the same object:
+ * then another version of shardmill made it; SM_ERR_CORRUPT.
+ */
+sm_status sm_options_from_json(sm_pack_options *options, json_t *object);
+
 /* One line for each option in which two such objects differ, appended to text. */
 sm_status sm_options_difference(sm_buf *text, const json_t *before, json_t *now);
 

@@ -6,12 +6,11 @@
 #include "pack/pipeline.h"
 #include "pack/retry.h"
 #include "pack/set.h"
+#include "pack/tasks.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { PATH_LIMIT = 1 << 16 };
 
 /* ---- The folders */
 
@@ -173,6 +172,7 @@ static sm_status list_jobs(sm_job **jobs, size_t *count, uint64_t *failures, con
         }
         if (whole) continue;
         job->shard = shard;
+        job->shards = set->splits[shard->split].shards;
         (*count)++;
     }
     *jobs = made;
@@ -214,7 +214,7 @@ static sm_status pack_missing(sm_set *set, const sm_plan *plan, sm_run *run,
             status = sm_set_open(set);
     }
     if (status == SM_OK && !set->complete) {
-        status = sm_pipeline_run(run, jobs, count);
+        status = sm_run_jobs(run, jobs, count);
         add_run(summary, run);
         if (status == SM_OK) status = sm_set_publish(set, plan, summary);
     }
@@ -226,14 +226,13 @@ static sm_status pack_into(const sm_plan *plan, const char *dst, sm_run *run,
                            sm_pack_summary *summary)
 {
     sm_buf stats;
-    sm_buf_init(&stats, PATH_LIMIT);
+    sm_buf_init(&stats, SM_PATH_LIMIT);
     sm_set set = {0};
     sm_lock *lock = NULL;
     sm_status status = sm_buf_printf(&stats, "%s/stats", dst);
     if (status == SM_OK) status = sm_io_make_folder(dst);
     if (status == SM_OK) status = sm_lock_take(&lock, dst);
-    if (status == SM_OK) status = sm_io_remove_leftovers(dst);
-    if (status == SM_OK) status = sm_io_remove_leftovers((const char *)stats.data);
+    if (status == SM_OK) status = sm_tasks_clear(dst);
     if (status == SM_OK && plan->options->retry_failed) {
         status = sm_retry(plan, dst, run, summary);
         add_run(summary, run);

@@ -134,7 +134,7 @@ static void *read_files(void *arg)
     sm_chunk_reader reader;
     sm_chunk_reader_init(&reader);
     for (sm_chunk *chunk; !should_stop(p) && (chunk = take_next(p)) != NULL;) {
-        sm_status status = sm_chunk_read(chunk, &reader, p->run->plan->inputs, p->budget);
+        sm_status status = sm_chunk_read(chunk, &reader, p->run, p->budget);
         if (status != SM_OK) {
             stop_with(p, status);
             break;
@@ -148,63 +148,28 @@ static void *read_files(void *arg)
 
 /* ---- Converters */
 
-/* One thread's tools. */
-typedef struct bench {
-    sm_picture *picture;
-    sm_recorder *recorder;
-    sm_gzip *gzip; /* NULL without compression */
-    sm_buf image, plain;
-} bench;
-
-static sm_status equip(bench *b, const sm_run *run)
+static sm_status convert_chunk(pipeline *p, sm_chunk *chunk, sm_bench *bench)
 {
-    const sm_plan *plan = run->plan;
-    sm_picture_options options = plan->options->picture;
-    options.max_memory = run->memory / 3 / run->threads;
-    *b = (bench){0};
-    sm_buf_init(&b->image, SIZE_MAX / 2);
-    sm_buf_init(&b->plain, SIZE_MAX / 2);
-    sm_status status = sm_picture_new(&b->picture, &options);
-    if (status == SM_OK)
-        status = sm_recorder_new(&b->recorder, plan->inputs, plan->options->schema);
-    if (status == SM_OK && plan->options->compression == SM_COMPRESSION_GZIP)
-        status = sm_gzip_open(&b->gzip);
-    return status;
-}
-
-static void clear_away(bench *b)
-{
-    sm_gzip_free(b->gzip);
-    sm_recorder_free(b->recorder);
-    sm_picture_free(b->picture);
-    sm_buf_free(&b->image);
-    sm_buf_free(&b->plain);
-}
-
-static sm_status convert_chunk(pipeline *p, sm_chunk *chunk, bench *b)
-{
-    sm_status status = sm_chunk_convert(chunk, p->run->plan->inputs, b->picture, &p->large,
-                                        b->recorder, &b->image);
-    if (status == SM_OK && b->gzip != NULL) status = sm_chunk_compress(chunk, b->gzip, &b->plain);
-    return status;
+    sm_status status = sm_chunk_convert(chunk, p->run->plan->inputs, bench, &p->large);
+    return status == SM_OK ? sm_chunk_compress(chunk, bench) : status;
 }
 
 static void *convert(void *arg)
 {
     pipeline *p = arg;
-    bench b;
-    sm_status status = equip(&b, p->run);
+    sm_bench bench;
+    sm_status status = sm_bench_init(&bench, p->run);
     for (sm_chunk *chunk; status == SM_OK && !should_stop(p);) {
         chunk = sm_queue_pop(&p->work);
         if (chunk == NULL) break;
-        status = convert_chunk(p, chunk, &b);
+        status = convert_chunk(p, chunk, &bench);
         if (status != SM_OK) break;
         sm_chunk_let_go(chunk);
         give_back(p, NULL, chunk->budget);
         if (!sm_queue_push(&p->done, chunk)) break;
     }
     if (status != SM_OK) stop_with(p, status);
-    clear_away(&b);
+    sm_bench_free(&bench);
     if (atomic_fetch_sub(&p->converters_left, 1) == 1) sm_queue_close(&p->done);
     return NULL;
 }

@@ -12,10 +12,12 @@
 #define SM_PACK_PIPELINE_H
 
 #include "pack/plan.h"
+#include "pack/watch.h"
 
 /* A shard to pack. */
 typedef struct sm_job {
     const sm_shard *shard;
+    uint32_t shards; /* of its split: in its name and its fingerprint */
     char file[SM_SHARD_NAME_MAX];
 } sm_job;
 
@@ -27,8 +29,12 @@ typedef struct sm_run {
     bool retry;              /* what makes a record now is listed as recovered */
     uint64_t failures;       /* before this run; --max-failures counts from here */
     uint64_t failures_limit; /* more than so many stop it; UINT64_MAX: never */
+    sm_watch *watch;         /* NULL: nobody watches over this process */
+    const sm_crash *crashes; /* inputs that are failures without being tried */
+    size_t crash_count;
     /* What was done, also when it failed. */
-    uint64_t pictures, bytes_in;
+    uint64_t pictures, records, warnings, bytes_in, bytes_out;
+    uint64_t by_reason[SM_REASON_COUNT]; /* failures */
     uint64_t read_ns, decode_ns, resize_ns, encode_ns, write_ns;
 } sm_run;
 

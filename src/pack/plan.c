@@ -272,6 +272,21 @@ sm_status sm_plan_make(sm_plan *plan, sm_inputs *inputs, const char *src,
     return status;
 }
 
+sm_status sm_plan_restore(sm_plan *plan, sm_inputs *inputs, const sm_pack_options *options,
+                          const char *const *splits, size_t count)
+{
+    *plan = (sm_plan){.options = options, .inputs = inputs};
+    choose_name(plan->name, "", options);
+    sm_status status = sm_options_json(&plan->options_json, options, plan->name);
+    if (status == SM_OK) status = hash_classes(plan);
+    for (size_t i = 0; status == SM_OK && i < count; i++) {
+        if (!sm_tfds_is_split(splits[i]))
+            return sm_fail(SM_ERR_CORRUPT, "'%s' is no name for a split", splits[i]);
+        add_split(plan, splits[i]);
+    }
+    return status;
+}
+
 void sm_plan_free(sm_plan *plan)
 {
     json_decref(plan->options_json);

@@ -47,6 +47,11 @@ typedef struct sm_plan {
 /* Makes the plan; inputs and options are borrowed for its life. Freed by the caller in any case. */
 sm_status sm_plan_make(sm_plan *plan, sm_inputs *inputs, const char *src,
                        const sm_pack_options *options);
+
+/* As much of the same plan on another machine as a single shard needs: its options, name, splits
+ * and classes. Freed by the caller in any case. */
+sm_status sm_plan_restore(sm_plan *plan, sm_inputs *inputs, const sm_pack_options *options,
+                          const char *const *splits, size_t count);
 void sm_plan_free(sm_plan *plan);
 
 /* NAME-SPLIT.tfrecord-00000-of-00016: file number index of shards. */

@@ -9,17 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_LIMIT = 1 << 16, TEXT_LIMIT = 1 << 30 };
+enum { TEXT_LIMIT = 1 << 30 };
 
 typedef enum sm_list { FAILURES, WARNINGS, SKIPPED, LISTS } sm_list;
+enum { FILES_MAX = LISTS + 3 }; /* with labels, features and dataset_info.json */
 static const char *const list_files[LISTS] = {"failures.jsonl", "warnings.jsonl", "skipped.jsonl"};
 
 typedef struct publishing {
     const sm_set *set;
     const sm_plan *plan;
     sm_pack_summary *summary;
-    bool write; /* else the sums alone are made */
-    sm_sink *lists[LISTS];
+    bool write;                /* else the sums alone are made */
+    sm_sink *files[FILES_MAX]; /* the lists, then the metadata; published together */
+    size_t file_count;
     sm_buf line;
     sm_names recovered; /* paths that failed once, and are records now */
     uint64_t *lengths;  /* records of each shard, split after split */
@@ -31,7 +33,7 @@ static sm_status put_line(publishing *p, sm_list list, const json_t *object)
     if (!p->write) return SM_OK;
     sm_buf_clear(&p->line);
     sm_status status = sm_json_append(&p->line, object, false);
-    if (status == SM_OK) status = sm_sink_write(p->lists[list], p->line.data, p->line.len);
+    if (status == SM_OK) status = sm_sink_write(p->files[list], p->line.data, p->line.len);
     return status;
 }
 
@@ -143,17 +145,25 @@ static sm_status add_note(publishing *p, const sm_note *note)
 
 /* ---- Metadata */
 
-static sm_status write_file(const publishing *p, const char *file, const sm_buf *text)
+static sm_status open_file(publishing *p, const char *file)
 {
     sm_buf path;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_status status = sm_set_path(&path, p->set, file);
-    if (status == SM_OK) status = sm_io_write_file((const char *)path.data, text->data, text->len);
+    if (status == SM_OK) status = sm_sink_open(&p->files[p->file_count], (const char *)path.data);
+    if (status == SM_OK) p->file_count++;
     sm_buf_free(&path);
     return status;
 }
 
-static sm_status write_labels(const publishing *p)
+static sm_status write_file(publishing *p, const char *file, const sm_buf *text)
+{
+    sm_status status = open_file(p, file);
+    if (status == SM_OK) status = sm_sink_write(p->files[p->file_count - 1], text->data, text->len);
+    return status;
+}
+
+static sm_status write_labels(publishing *p)
 {
     const sm_inputs *inputs = p->plan->inputs;
     const char *feature = sm_record_class_feature(inputs, p->plan->options->schema);
@@ -172,7 +182,7 @@ static sm_status write_labels(const publishing *p)
     return status;
 }
 
-static sm_status write_features(const publishing *p)
+static sm_status write_features(publishing *p)
 {
     sm_tfds_feature features[SM_MAX_FEATURES];
     size_t count = sm_record_features(features, p->plan->inputs, p->plan->options);
@@ -184,7 +194,7 @@ static sm_status write_features(const publishing *p)
     return status;
 }
 
-static sm_status write_info(const publishing *p)
+static sm_status write_info(publishing *p)
 {
     sm_tfds_split splits[SM_MAX_SPLITS];
     size_t count = 0, first = 0;
@@ -213,26 +223,10 @@ static sm_status write_info(const publishing *p)
 
 /* ---- The whole */
 
-static sm_status open_lists(publishing *p)
+static sm_status publish_files(publishing *p)
 {
-    sm_buf path;
-    sm_buf_init(&path, PATH_LIMIT);
-    sm_status status = SM_OK;
-    for (int i = 0; status == SM_OK && i < LISTS; i++) {
-        status = sm_set_path(&path, p->set, list_files[i]);
-        if (status == SM_OK) status = sm_sink_open(&p->lists[i], (const char *)path.data);
-    }
-    sm_buf_free(&path);
-    return status;
-}
-
-static sm_status close_lists(publishing *p)
-{
-    sm_status status = SM_OK;
-    for (int i = 0; status == SM_OK && i < LISTS; i++) {
-        status = sm_sink_commit(p->lists[i]);
-        p->lists[i] = NULL;
-    }
+    sm_status status = sm_sink_commit_many(p->files, p->file_count);
+    p->file_count = 0;
     return status;
 }
 
@@ -276,17 +270,19 @@ static sm_status run(const sm_set *set, const sm_plan *plan, sm_pack_summary *su
     sm_names_init(&p.recovered);
     p.lengths = calloc(shards + 1, sizeof *p.lengths);
     sm_status status = p.lengths == NULL ? sm_fail_memory(shards * sizeof *p.lengths) : SM_OK;
-    if (status == SM_OK && write) status = open_lists(&p);
+    for (int i = 0; status == SM_OK && write && i < LISTS; i++)
+        status = open_file(&p, list_files[i]);
     if (status == SM_OK) status = gather(&p);
     if (status == SM_OK && write) {
-        status = close_lists(&p);
-        if (status == SM_OK) status = write_labels(&p);
+        status = write_labels(&p);
         if (status == SM_OK) status = write_features(&p);
         if (status == SM_OK) status = write_info(&p);
+        if (status == SM_OK) status = publish_files(&p);
         sm_buf_clear(&p.line);
         if (status == SM_OK) status = write_file(&p, "_SUCCESS", &p.line);
+        if (status == SM_OK) status = publish_files(&p);
     }
-    for (int i = 0; i < LISTS; i++) sm_sink_abandon(p.lists[i]);
+    for (size_t i = 0; i < p.file_count; i++) sm_sink_abandon(p.files[i]);
     free(p.lengths);
     sm_names_free(&p.recovered);
     sm_buf_free(&p.line);

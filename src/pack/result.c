@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { FILE_LIMIT = 1 << 30, PATH_LIMIT = 1 << 16 };
+enum { FILE_LIMIT = 1 << 30 };
 
 sm_status sm_result_init(sm_result *result)
 {
@@ -48,7 +48,7 @@ sm_status sm_result_describe(json_t **object, const sm_plan *plan, const sm_inpu
 sm_status sm_result_recovered(sm_names *names, const sm_result *result)
 {
     sm_buf path;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_status status = SM_OK;
     for (size_t i = 0; status == SM_OK && i < json_array_size(result->recovered); i++) {
         uint32_t number;
@@ -62,7 +62,7 @@ sm_status sm_result_recovered(sm_names *names, const sm_result *result)
 
 static sm_status result_path(sm_buf *path, const char *dst, const char *file)
 {
-    sm_buf_init(path, PATH_LIMIT);
+    sm_buf_init(path, SM_PATH_LIMIT);
     return sm_buf_printf(path, "%s/stats/%s.json", dst, file);
 }
 
@@ -92,7 +92,7 @@ static sm_status fill_object(json_t *object, const sm_result *result)
     return status;
 }
 
-sm_status sm_result_write(const sm_result *result, const char *dst)
+sm_status sm_result_prepare(sm_sink **sink, const sm_result *result, const char *dst)
 {
     sm_buf path, text;
     sm_buf_init(&text, FILE_LIMIT);
@@ -102,11 +102,22 @@ sm_status sm_result_write(const sm_result *result, const char *dst)
         status = sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON");
     if (status == SM_OK) status = fill_object(object, result);
     if (status == SM_OK) status = sm_json_append(&text, object, true);
-    if (status == SM_OK) status = sm_io_write_file((const char *)path.data, text.data, text.len);
+    if (status == SM_OK) status = sm_sink_open(sink, (const char *)path.data);
+    if (status == SM_OK) {
+        status = sm_sink_write(*sink, text.data, text.len);
+        if (status != SM_OK) sm_sink_abandon(*sink);
+    }
     json_decref(object);
     sm_buf_free(&text);
     sm_buf_free(&path);
     return status;
+}
+
+sm_status sm_result_write(const sm_result *result, const char *dst)
+{
+    sm_sink *sink;
+    sm_status status = sm_result_prepare(&sink, result, dst);
+    return status == SM_OK ? sm_sink_commit(sink) : status;
 }
 
 static sm_status take_array(json_t **array, const json_t *object, const char *key)

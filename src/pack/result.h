@@ -7,6 +7,7 @@
 #define SM_PACK_RESULT_H
 
 #include "core/json.h"
+#include "io/io.h"
 #include "pack/names.h"
 #include "pack/plan.h"
 
@@ -28,6 +29,9 @@ void sm_result_free(sm_result *result);
 
 /* An object that names an input: path, label, split. The caller's. */
 sm_status sm_result_describe(json_t **object, const sm_plan *plan, const sm_input *input);
+
+/* Writes it into *sink, for the caller to commit. */
+sm_status sm_result_prepare(sm_sink **sink, const sm_result *result, const char *dst);
 
 sm_status sm_result_write(const sm_result *result, const char *dst);
 

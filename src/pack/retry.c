@@ -5,10 +5,11 @@
 #include "pack/names.h"
 #include "pack/result.h"
 #include "pack/set.h"
+#include "pack/tasks.h"
 
 #include <string.h>
 
-enum { PATH_LIMIT = 1 << 16, LINE_LIMIT = 1 << 20 };
+enum { LINE_LIMIT = 1 << 20 };
 
 /* Every shard must be there; recovered is what the additional ones hold. */
 static sm_status read_recovered(sm_names *recovered, const sm_set *set)
@@ -40,7 +41,7 @@ static sm_status read_failed(sm_names *failed, const sm_set *set, const sm_names
 {
     sm_lines *lines = NULL;
     sm_buf path, line;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_buf_init(&line, LINE_LIMIT);
     sm_status status = sm_set_path(&path, set, "failures.jsonl");
     if (status == SM_OK) status = sm_lines_open(&lines, (const char *)path.data);
@@ -119,8 +120,48 @@ static sm_status make_jobs(sm_job jobs[SM_MAX_SPLITS], sm_shard shards[SM_MAX_SP
             status = sm_plan_shard_name(jobs[*count].file, plan, split, before, before + 1);
         if (status != SM_OK) return status;
         jobs[*count].shard = shard;
+        jobs[*count].shards = before + 1;
     }
     return SM_OK;
+}
+
+/* ---- New fingerprints, for what was mended counts as changed */
+
+/* Gives the shard's result its new fingerprint, when that is wanted; or tells in *same whether it
+ * may have one: of a shard without failures nothing can have been mended. */
+static sm_status stamp_shard(bool *same, const sm_set *set, const sm_shard *shard, bool write)
+{
+    char name[SM_SHARD_NAME_MAX];
+    sm_result result;
+    sm_status status = sm_set_shard_name(name, set, shard->split, shard->index);
+    if (status == SM_OK) status = sm_result_read(&result, set->dst, name);
+    if (status != SM_OK) return status;
+    const bool differs = strcmp(result.fingerprint, shard->fingerprint) != 0;
+    if (differs && json_array_size(result.failures) == 0) *same = false;
+    memcpy(result.fingerprint, shard->fingerprint, sizeof result.fingerprint);
+    if (differs && write) status = sm_result_write(&result, set->dst);
+    sm_result_free(&result);
+    return status;
+}
+
+/*
+ * Lets a later plain pack find the set as it plans it: with the sizes and times that the mended
+ * files have now. When shards that had no failures have changed as well, that pack is to say so,
+ * and all stays as it is.
+ */
+static sm_status stamp(sm_set *set, const sm_plan *plan)
+{
+    bool same = strcmp(set->fingerprint, plan->fingerprint) != 0;
+    for (size_t i = 0; i < set->split_count; i++)
+        same = same && set->splits[i].shards == plan->splits[i].shards;
+    sm_status status = SM_OK;
+    for (size_t i = 0; status == SM_OK && same && i < plan->shard_count; i++)
+        status = stamp_shard(&same, set, &plan->shards[i], false);
+    for (size_t i = 0; status == SM_OK && same && i < plan->shard_count; i++)
+        status = stamp_shard(&same, set, &plan->shards[i], true);
+    if (status == SM_OK && same)
+        memcpy(set->fingerprint, plan->fingerprint, sizeof set->fingerprint);
+    return status;
 }
 
 static sm_status retry(sm_set *set, const sm_plan *plan, sm_run *run, sm_pack_summary *summary)
@@ -130,7 +171,8 @@ static sm_status retry(sm_set *set, const sm_plan *plan, sm_run *run, sm_pack_su
     size_t count;
     sm_status status = make_jobs(jobs, shards, &count, set, plan);
     if (status == SM_OK) status = sm_set_open(set);
-    if (status == SM_OK) status = sm_pipeline_run(run, jobs, count);
+    if (status == SM_OK) status = sm_run_jobs(run, jobs, count);
+    if (status == SM_OK) status = stamp(set, plan);
     if (status != SM_OK) return status;
 
     for (size_t i = 0; i < count; i++) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_LIMIT = 1 << 16, PLAN_LIMIT = 1 << 20, FORMAT = 1 };
+enum { PLAN_LIMIT = 1 << 20, FORMAT = 1 };
 
 /* _SUCCESS first: it goes before anything else does. */
 const char *const sm_set_files[] = {"_SUCCESS",         "dataset_info.json", "features.json",
@@ -104,7 +104,7 @@ static sm_status take_set(sm_set *set, const json_t *object)
 static bool is_there(const sm_set *set, const char *file)
 {
     sm_buf path;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_file_info info;
     bool there = sm_set_path(&path, set, file) == SM_OK &&
                  sm_io_stat(&info, (const char *)path.data) == SM_OK;
@@ -116,7 +116,7 @@ sm_status sm_set_load(sm_set *set, const char *dst)
 {
     *set = (sm_set){.dst = dst};
     sm_buf path, text;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_buf_init(&text, PLAN_LIMIT);
     sm_status status = sm_set_path(&path, set, "plan.json");
     if (status == SM_OK) status = sm_io_read_file(&text, (const char *)path.data, NULL);
@@ -173,7 +173,7 @@ static sm_status fill_splits(json_t *list, const sm_set *set)
 sm_status sm_set_write(const sm_set *set)
 {
     sm_buf path, text;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_buf_init(&text, PLAN_LIMIT);
     json_t *splits = json_array();
     sm_status status = fill_splits(splits, set);
@@ -199,7 +199,7 @@ static sm_status remove_file(const sm_set *set, const char *folder, const char *
                              const char *ending)
 {
     sm_buf path;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_status status = sm_buf_printf(&path, "%s/%s%s%s", set->dst, folder, file, ending);
     if (status == SM_OK) status = sm_io_remove((const char *)path.data);
     sm_buf_free(&path);
@@ -246,7 +246,7 @@ bool sm_set_has_whole(const sm_set *set, const char *file, const char *fingerpri
     sm_result result;
     if (sm_result_read(&result, set->dst, file) != SM_OK) return false;
     sm_buf path;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_file_info info;
     bool whole = (fingerprint == NULL || strcmp(result.fingerprint, fingerprint) == 0) &&
                  sm_set_path(&path, set, file) == SM_OK &&
@@ -263,8 +263,8 @@ static sm_status rename_shard(const sm_set *set, const char *from, const char *t
 {
     sm_result result;
     sm_buf old_path, new_path;
-    sm_buf_init(&old_path, PATH_LIMIT);
-    sm_buf_init(&new_path, PATH_LIMIT);
+    sm_buf_init(&old_path, SM_PATH_LIMIT);
+    sm_buf_init(&new_path, SM_PATH_LIMIT);
     sm_status status = SM_OK;
     if (sm_result_read(&result, set->dst, from) == SM_OK) {
         memcpy(result.file, to, strlen(to) + 1);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_LIMIT = 1 << 16, FILE_LIMIT = 1 << 30 };
+enum { FILE_LIMIT = 1 << 30 };
 
 typedef struct stray_search {
     sm_checking *checking;
@@ -22,7 +22,7 @@ typedef struct stray_search {
 static json_t *load_json(sm_checking *c, const sm_set *set, const char *file)
 {
     sm_buf path, text;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     sm_buf_init(&text, FILE_LIMIT);
     json_t *value = NULL;
     if (sm_set_path(&path, set, file) == SM_OK &&
@@ -48,8 +48,8 @@ static sm_status check_class_file(sm_checking *c, const sm_set *set, const char 
     const json_t *label = json_object_get(description, "classLabel");
     const char *wanted = json_string_value(json_object_get(label, "numClasses"));
     sm_buf path, line;
-    sm_buf_init(&path, PATH_LIMIT);
-    sm_buf_init(&line, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
+    sm_buf_init(&line, SM_PATH_LIMIT);
     sm_lines *lines = NULL;
     sm_status status = sm_set_path(&path, set, file);
     if (status == SM_OK && sm_lines_open(&lines, (const char *)path.data) != SM_OK) {
@@ -116,7 +116,7 @@ static sm_status add_split(sm_checking *c, const sm_set *set, size_t split, cons
     size_t shards = s->shards + s->retried;
     char name[SM_SHARD_NAME_MAX];
     sm_buf path;
-    sm_buf_init(&path, PATH_LIMIT);
+    sm_buf_init(&path, SM_PATH_LIMIT);
     if (info != NULL && json_array_size(lengths) != shards) {
         snprintf(name, sizeof name, "split '%s' has %zu shards; the metadata say %zu", s->name,
                  shards, json_array_size(lengths));

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-enum { PATH_LIMIT = 1 << 16 };
-
 void sm_writer_init(sm_writer *writer, sm_run *run, const sm_job *jobs)
 {
     *writer = (sm_writer){.run = run, .jobs = jobs, .failures = run->failures};
@@ -21,7 +19,7 @@ void sm_writer_free(sm_writer *writer)
 
 static sm_status shard_path(sm_buf *path, const sm_writer *writer, const sm_job *job)
 {
-    sm_buf_init(path, PATH_LIMIT);
+    sm_buf_init(path, SM_PATH_LIMIT);
     return sm_buf_printf(path, "%s/%s", writer->run->dst, job->file);
 }
 
@@ -86,25 +84,39 @@ static sm_status list_outcomes(sm_writer *writer, const sm_chunk *chunk)
         const sm_input *input = &writer->run->plan->inputs->items[chunk->first + i];
         if (outcome->reason != SM_REASON_NONE) {
             writer->failures++;
+            writer->run->by_reason[outcome->reason]++;
             status = list_failure(writer, input, outcome);
         } else {
-            if (outcome->warnings > 0) status = list_warning(writer, input, outcome);
+            if (outcome->warnings > 0) {
+                writer->run->warnings++;
+                status = list_warning(writer, input, outcome);
+            }
             if (status == SM_OK && writer->run->retry) status = list_recovered(writer, input);
         }
     }
     return status;
 }
 
+/* Publishes the shard, then its result: where there is a result, the shard is whole. */
+static sm_status publish_shard(sm_writer *writer)
+{
+    sm_sink *sinks[2] = {writer->sink};
+    sm_status status = sm_result_prepare(&sinks[1], &writer->result, writer->run->dst);
+    if (status == SM_OK)
+        status = sm_sink_commit_many(sinks, 2);
+    else
+        sm_sink_abandon(sinks[0]);
+    return status;
+}
+
 static sm_status end_shard(sm_writer *writer)
 {
     sm_status status = SM_OK;
-    bool wanted = writer->result.records > 0 || !writer->run->retry;
-    if (wanted)
-        status = sm_sink_commit(writer->sink);
+    if (writer->result.records > 0 || !writer->run->retry)
+        status = publish_shard(writer);
     else
         sm_sink_abandon(writer->sink);
     writer->sink = NULL;
-    if (status == SM_OK && wanted) status = sm_result_write(&writer->result, writer->run->dst);
     sm_result_free(&writer->result);
     return status;
 }
@@ -112,6 +124,8 @@ static sm_status end_shard(sm_writer *writer)
 static void add_up(sm_run *run, const sm_chunk *chunk)
 {
     run->pictures += chunk->count;
+    run->records += chunk->record_count;
+    run->bytes_out += chunk->records.len;
     run->bytes_in += chunk->bytes_in;
     run->read_ns += chunk->read_ns;
     run->decode_ns += chunk->decode_ns;

@@ -2,6 +2,9 @@
 #include "files.h"
 #include "io/io.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 /* ---- Writing */
 
 static void shows_nothing_before_commit(void **state)
@@ -54,6 +57,39 @@ static void leaves_nothing_when_commit_fails(void **state)
     assert_int_not_equal(sm_sink_commit(sink), SM_OK);
     assert_non_null(strstr(sm_last_error(), path));
     assert_int_equal(entries_below(*state), 1);
+}
+
+/* Opens the files one, two and three. */
+static void open_three(sm_sink *sinks[3], const char *folder)
+{
+    static const char *const names[] = {"one", "two", "three"};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sm_sink_open(&sinks[i], in(folder, "%s", names[i])), SM_OK);
+        assert_int_equal(sm_sink_write(sinks[i], names[i], strlen(names[i])), SM_OK);
+    }
+}
+
+static void commits_several_together(void **state)
+{
+    sm_sink *sinks[3];
+    open_three(sinks, *state);
+    assert_false(is_there(in(*state, "one")));
+    assert_int_equal(sm_sink_commit_many(sinks, 3), SM_OK);
+    assert_int_equal(entries_below(*state), 3);
+    expect_text(in(*state, "one"), "one");
+    expect_text(in(*state, "three"), "three");
+    assert_int_equal(sm_sink_commit_many(sinks, 0), SM_OK);
+}
+
+static void commits_none_behind_one_that_fails(void **state)
+{
+    make_folder(in(*state, "two"));
+    sm_sink *sinks[3];
+    open_three(sinks, *state);
+    assert_int_not_equal(sm_sink_commit_many(sinks, 3), SM_OK);
+    assert_non_null(strstr(sm_last_error(), "two"));
+    expect_text(in(*state, "one"), "one");
+    assert_int_equal(entries_below(*state), 2); /* neither the third nor a temporary */
 }
 
 static mode_t mode_of(const char *path)
@@ -228,16 +264,23 @@ static void removes_only_leftovers(void **state)
     put_text(in(*state, ".shardmill-0123456789abcdef.tmp"), "x");
     make_folder(in(*state, "stats"));
     put_text(in(*state, "stats/.shardmill-0123456789abcdef.tmp"), "x");
-    sm_sink *sink; /* what a killed writer would leave, whatever its name */
-    assert_int_equal(sm_sink_open(&sink, in(*state, "shard")), SM_OK);
+    sm_sink *sink;
+    pid_t killed = fork(); /* what a killed writer leaves, whatever its name */
+    if (killed == 0) _exit(sm_sink_open(&sink, in(*state, "shard")) == SM_OK ? 0 : 1);
+    int how;
+    assert_int_equal(waitpid(killed, &how, 0), killed);
+    assert_int_equal(how, 0);
+    assert_int_equal(entries_below(*state), count + 4);
+    assert_int_equal(sm_sink_open(&sink, in(*state, "shard")), SM_OK); /* a writer that lives */
 
     assert_int_equal(sm_io_remove_leftovers(*state), SM_OK);
     for (size_t i = 0; i < count; i++) assert_true(is_there(in(*state, "%s", kept[i])));
-    assert_int_equal(entries_below(*state), count + 2);
+    assert_int_equal(entries_below(*state), count + 3);
     assert_int_equal(sm_io_remove_leftovers(in(*state, "stats")), SM_OK);
-    assert_int_equal(entries_below(*state), count + 1);
+    assert_int_equal(entries_below(*state), count + 2);
     assert_int_equal(sm_io_remove_leftovers(in(*state, "none")), SM_OK);
-    sm_sink_abandon(sink);
+    assert_int_equal(sm_sink_commit(sink), SM_OK);
+    assert_true(is_there(in(*state, "shard")));
 }
 
 static void makes_folders_above(void **state)
@@ -277,6 +320,8 @@ int main(void)
         TEST_IN_FOLDER(keeps_the_old_file_until_commit),
         TEST_IN_FOLDER(leaves_nothing_when_abandoned),
         TEST_IN_FOLDER(leaves_nothing_when_commit_fails),
+        TEST_IN_FOLDER(commits_several_together),
+        TEST_IN_FOLDER(commits_none_behind_one_that_fails),
         TEST_IN_FOLDER(takes_permissions_from_umask),
         TEST_IN_FOLDER(writes_more_than_one_step),
         cmocka_unit_test(says_what_it_could_not_write),
