@@ -1,7 +1,7 @@
 """Spark's side of --engine spark, of `shardmill pack` and `measure`: task lines through workers on the executors.
 
 Started by spark-submit, with a socket to the coordinator or, where that is another machine
-(--deploy-mode cluster), with a file of tasks. The lines are piped on the JVM's side, so executors
+(--deploy-mode cluster, Dataproc), with a file of tasks. The lines are piped on the JVM's side, so executors
 need no Python, and a task costs what starting a process costs.
 """
 
@@ -229,10 +229,30 @@ def serve_file(path, program):
         sys.exit(f"shardmill: {len(failures)} tasks failed: {failures[0]}")
 
 
+def print_results(name, program):
+    """Runs the tasks of a shipped file; prints each result as a line of its own, for a coordinator
+    that reads the driver's output. A shipped program may have lost its mode on the way."""
+    from pyspark import SparkFiles
+    lock = threading.Lock()
+
+    def emit(line):
+        with lock:
+            sys.stdout.write(f"\n{line}\n")  # whatever else is printed ends before it
+            sys.stdout.flush()
+
+    context = start()
+    with open(SparkFiles.get(name), encoding="utf-8") as file:
+        tasks = [line.rstrip("\n") for line in file]
+    worker = worker_command(context, program)
+    shell = ["sh", "-c", 'chmod +x "$0" 2>/dev/null; exec "$0" "$@"']
+    run(context, tasks, shell + worker, emit)
+    context.stop()
+
+
 def start():
     from pyspark import SparkContext  # spark-submit has set what it is to be
     return SparkContext()
 
 
 if __name__ == "__main__":
-    {"--socket": serve, "--tasks": serve_file}[sys.argv[1]](sys.argv[2], sys.argv[3])
+    {"--socket": serve, "--tasks": serve_file, "--print": print_results}[sys.argv[1]](sys.argv[2], sys.argv[3])

@@ -260,14 +260,8 @@ static const option_row rows[] = {
      .value = "90%",
      .read = read_share,
      .help = "also say how many readers reach that share of the best"},
-    {.kind = OPTION_HEADING, .help = "On other machines (sources must be reachable from there)"},
-    {.name = "engine",
-     .kind = OPTION_CUSTOM,
-     .offset = offsetof(measure_call, engine.kind),
-     .value = "local|lines|spark",
-     .read = read_engine,
-     .help = "who runs the trials: this process, Spark's executors, or whoever takes lines of JSON "
-             "to 'shardmill worker' (local)"},
+    {.kind = OPTION_HEADING,
+     .help = "On other machines (--engine spark or lines; sources must be reachable from there)"},
     {.name = "mode",
      .kind = OPTION_CUSTOM,
      .offset = offsetof(measure_call, is_concurrent),
@@ -282,22 +276,6 @@ static const option_row rows[] = {
      .min = 1,
      .max = 65536,
      .help = "how many start each trial together"},
-    {.name = "master",
-     .kind = OPTION_TEXT,
-     .offset = offsetof(measure_call, engine.spark.master),
-     .value = "URL",
-     .help = "of Spark: local[2], spark://host:7077, yarn, k8s://… (spark-submit's own setting)"},
-    {.name = "conf",
-     .kind = OPTION_CUSTOM,
-     .offset = offsetof(measure_call, engine),
-     .value = "KEY=VALUE",
-     .read = read_conf,
-     .help = "a setting of Spark's; may be given many times"},
-    {.name = "worker",
-     .kind = OPTION_TEXT,
-     .offset = offsetof(measure_call, engine.spark.worker),
-     .value = "FILE",
-     .help = "the program for the executors, or a .tgz that holds it as bin/shardmill (this one)"},
     {.kind = OPTION_HEADING, .help = "Sources and results"},
     {.name = "output",
      .letter = 'o',
@@ -420,6 +398,7 @@ static int run_measure(int argc, char **argv)
 {
     measure_call call = {0};
     arguments found;
+    engine_call_init(&call.engine);
     if (!read_options(&found, &call, &measure_command, argc, argv)) return EXIT_USAGE;
     if (found.help) {
         print_help(&measure_command);
@@ -430,6 +409,10 @@ static int run_measure(int argc, char **argv)
         return usage_error(&measure_command, "--step-ms goes with --decode");
     if (call.is_concurrent != (call.executors > 0))
         return usage_error(&measure_command, "--mode concurrent and --executors go together");
+    const char *mode = call.engine.spark.deploy_mode;
+    if (call.engine.kind == ENGINE_DATAPROC || (mode != NULL && strcmp(mode, "cluster") == 0))
+        return usage_error(&measure_command, "trials are run by --engine spark, with its driver on "
+                                             "this machine, or by --engine lines");
     if (call.is_concurrent && call.engine.kind == ENGINE_LOCAL)
         return usage_error(&measure_command, "--mode concurrent wants --engine spark");
     call.options.members = call.executors;
@@ -443,7 +426,7 @@ static int run_measure(int argc, char **argv)
     call.options.user = &call;
     catch_signals();
     sm_measure_result result = {0};
-    sm_status status = open_engine(&call.options.cluster, &call.engine);
+    sm_status status = open_engine(&call.options.cluster, &call.engine, "", &call.screen);
     if (status == SM_OK)
         status = sm_measure(&result, found.items, (size_t)found.count, &call.options);
     const int code = finish(&call, &result, status);
@@ -462,4 +445,6 @@ const command measure_command = {.name = "measure",
                                  .summary = "how fast storage feeds images and shards, with proof",
                                  .intro = intro,
                                  .rows = rows,
+                                 .shared = engine_rows,
+                                 .shared_at = offsetof(measure_call, engine),
                                  .run = run_measure};

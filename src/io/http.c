@@ -372,7 +372,7 @@ static bool end_attempt(sm_transfer *t, CURLcode code)
 /* Whether it may be begun: when all is to end, only what clears away. */
 static bool may_begin(const sm_http_request *request)
 {
-    return !sm_is_stopping() || strcmp(request->method, "DELETE") == 0;
+    return !sm_is_stopping() || request->clears || strcmp(request->method, "DELETE") == 0;
 }
 
 static bool begin(sm_http *http, sm_transfer *t, sm_http_request *request, sm_http_reply *reply,

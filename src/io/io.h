@@ -43,6 +43,9 @@ typedef struct sm_file_info {
 /* Whether path is a URL of a store, so that reading it crosses a network. */
 bool sm_io_is_remote(const char *path);
 
+/* SM_ERR_USAGE for what cannot be written at all, such as https://…: without asking the network. */
+sm_status sm_io_may_write(const char *path);
+
 /* Follows links. SM_ERR_NOT_FOUND, SM_ERR_ACCESS, SM_ERR_IO. */
 sm_status sm_io_stat(sm_file_info *info, const char *path);
 
