@@ -398,6 +398,7 @@ static int run_measure(int argc, char **argv)
     measure_call call = {0};
     engine_call_init(&call.engine);
     arguments found;
+    engine_call_init(&call.engine);
     if (!read_options(&found, &call, &measure_command, argc, argv)) return EXIT_USAGE;
     if (found.help) {
         print_help(&measure_command);
@@ -408,6 +409,10 @@ static int run_measure(int argc, char **argv)
         return usage_error(&measure_command, "--step-ms goes with --decode");
     if (call.is_concurrent != (call.executors > 0))
         return usage_error(&measure_command, "--mode concurrent and --executors go together");
+    const char *mode = call.engine.spark.deploy_mode;
+    if (call.engine.kind == ENGINE_DATAPROC || (mode != NULL && strcmp(mode, "cluster") == 0))
+        return usage_error(&measure_command, "trials are run by --engine spark, with its driver on "
+                                             "this machine, or by --engine lines");
     if (call.is_concurrent && call.engine.kind == ENGINE_LOCAL)
         return usage_error(&measure_command, "--mode concurrent wants an --engine");
     call.options.members = call.executors;

@@ -319,7 +319,7 @@ SM_API sm_status sm_measure(sm_measure_result *result, const char *const *source
         if (kept != SM_OK)
             status = kept;
         else if (status == SM_ERR_CANCELLED)
-            sm_fail(status, "stopped after %zu of %zu trials", result->row_count, m.count);
+            sm_fail(status, "stopped after %zu of %zu trials", result->row_count, result->planned);
     }
     sm_sink_abandon(sink);
     for (size_t i = 0; m.datasets != NULL && i < count; i++) sm_dataset_close(&m.datasets[i]);
