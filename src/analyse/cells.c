@@ -202,6 +202,10 @@ static double behind_first(const contender *all, size_t i)
 
 static sm_status find_best(sm_analysis *a, sm_condition *c)
 {
+    if (c->cells < 2) {
+        c->best = c->thrifty = c->begin; /* nothing to be better than */
+        return SM_OK;
+    }
     contender *all = calloc(c->cells, sizeof *all);
     if (all == NULL) return sm_fail_memory(c->cells * sizeof *all);
     for (size_t i = 0; i < c->cells; i++) {

@@ -193,18 +193,24 @@ static json_t *sentences(const sm_buf *words)
 sm_status sm_analysis_json(sm_buf *json, const sm_analysis *a)
 {
     json_t *cells = json_array(), *conditions = json_array(), *models = json_array();
-    json_t *latencies = json_array(), *versus = json_array();
+    json_t *latencies = json_array(), *versus = json_array(), *overlaps = json_array();
     for (size_t i = 0; i < a->cell_count; i++) push(&cells, cell_json(&a->cells[i]));
     for (size_t i = 0; i < a->condition_count; i++)
         push(&conditions, condition_json(a, &a->conditions[i]));
     for (int m = 0; m < SM_MODEL_COUNT; m++) push(&models, model_json(a, (sm_model)m));
     for (size_t i = 0; i < a->latency_count; i++) push(&latencies, latency_json(&a->latencies[i]));
     for (size_t i = 0; i < a->versus_count; i++) push(&versus, versus_json(&a->versus[i]));
-    json_t *root = json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", "shardmill.analysis/1",
-        "sentences", sentences(&a->words), "trials", whole(a->table->count), "used", whole(a->used),
-        "left_out", left_out_json(a->table), "cells", cells, "conditions", conditions,
-        "files_against_shards", versus, "latency", latencies, "regressions", models);
+    for (size_t i = 0; i < a->overlap_count; i++)
+        push(&overlaps,
+             json_pack("{s:o, s:o, s:o, s:o}", "at_once", whole(i), "seconds",
+                       number(a->overlaps[i].seconds), "images", number(a->overlaps[i].images),
+                       "bytes", number(a->overlaps[i].bytes)));
+    json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
+                             "shardmill.analysis/1", "sentences", sentences(&a->words), "trials",
+                             whole(a->table->count), "used", whole(a->used), "left_out",
+                             left_out_json(a->table), "cells", cells, "conditions", conditions,
+                             "files_against_shards", versus, "latency", latencies, "executors",
+                             overlaps, "regressions", models);
     if (root == NULL) return sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON");
     sm_status status = sm_json_append(json, root, true);
     json_decref(root);
