@@ -19,24 +19,24 @@ static int by_time(const void *x, const void *y)
     return a->change - b->change; /* one that ends makes room first */
 }
 
-bool sm_is_placed(const sm_trial *t)
+bool sm_is_placed(const sm_measured *t)
 {
     return t->executor != NULL && t->error == NULL && !isnan(t->start_s) && t->end_s > t->start_s;
 }
 
 /* Clocks of two runs do not begin together: the first one with executors is looked at. */
-static size_t first_run(const sm_table *table)
+static size_t first_run(const sm_results *table)
 {
     for (size_t i = 0; i < table->count; i++)
         if (sm_is_placed(&table->trials[i])) return table->trials[i].run;
     return SIZE_MAX;
 }
 
-static size_t find_edges(edge *edges, const sm_table *table, size_t run)
+static size_t find_edges(edge *edges, const sm_results *table, size_t run)
 {
     size_t count = 0;
     for (size_t i = 0; i < table->count; i++) {
-        const sm_trial *t = &table->trials[i];
+        const sm_measured *t = &table->trials[i];
         if (t->run != run || !sm_is_placed(t)) continue;
         /* Spread over the time that the row tells, which holds more than the reading. */
         double images = t->images / (t->end_s - t->start_s);
