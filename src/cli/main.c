@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const command *const commands[] = {&pack_command, &verify_command, &ls_command, &cp_command,
-                                        &choose_command, &worker_command};
+static const command *const commands[] = {&pack_command, &verify_command, &ls_command,
+                                          &cp_command,   &choose_command, &worker_command};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_usage(FILE *to)
