@@ -68,9 +68,11 @@ done
 [ "$alive" = "$nodes" ] || { echo "the workers did not come up; see $scratch/*.log" >&2 && exit 1; }
 
 begin=$(date +%s.%N)
-SPARK_LOCAL_IP=$net.3 STORAGE_EMULATOR_HOST=http://$net.2:4443 ip netns exec $name-m "$SHARDMILL" pack \
+SPARK_LOCAL_IP=$net.3 STORAGE_EMULATOR_HOST=http://$net.2:4443 SHARDMILL_ALLOW_HTTP=$net.2 \
+    ip netns exec $name-m "$SHARDMILL" pack \
     gs://pictures gs://out/set --image-size 192 --shards 16 --engine spark --master spark://$net.3:7077 \
     --conf spark.driver.host=$net.3 --conf spark.driver.bindAddress=$net.3 --conf spark.ui.enabled=false \
-    --conf spark.executor.memory=512m --conf "spark.executorEnv.STORAGE_EMULATOR_HOST=http://$net.2:4443" >&2
+    --conf spark.executor.memory=512m --conf spark.executorEnv.SHARDMILL_ALLOW_HTTP=$net.2 \
+    --conf "spark.executorEnv.STORAGE_EMULATOR_HOST=http://$net.2:4443" >&2
 end=$(date +%s.%N)
 awk -v a="$begin" -v b="$end" 'BEGIN {printf "{\"seconds\": %.2f}\n", b - a}'
