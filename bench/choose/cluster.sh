@@ -42,7 +42,7 @@ start() { # NAME ADDRESS COMMAND...
 
 rm -rf "$scratch"
 mkdir -p "$scratch/seed/out" "$scratch/gcs"
-ln -s "$WORK/pictures" "$scratch/seed/pictures"
+cp -rl "$WORK/pictures" "$scratch/seed/pictures" # the store follows no links
 : >"$scratch/seed/out/.keep"
 ip link add $name-br type bridge
 ip addr add $net.1/24 dev $name-br
