@@ -69,6 +69,8 @@ SM_API sm_status sm_engine_spark(sm_engine **engine, const sm_spark_options *opt
 typedef struct sm_worker_options {
     uint32_t threads; /* converters a task; 0: SPARK_EXECUTOR_CORES, or every core there is */
     uint64_t memory;  /* bytes a task; 0: its threads' share of half of what there is */
+    /* Carries out tasks of kind "trial": sm_measure_task, or NULL where there are none. */
+    sm_status (*trial)(char **row, const char *task);
     bool (*is_cancelled)(void *user); /* true when the worker is to stop; may be NULL */
     void *user;
 } sm_worker_options;

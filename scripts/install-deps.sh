@@ -55,12 +55,19 @@ find_missing() {
     module zlib || want zlib zlib1g-dev zlib-devel zlib zlib-dev
     module libcurl || want libcurl libcurl4-openssl-dev libcurl-devel curl curl-dev
     module expat || want expat libexpat1-dev expat-devel expat expat-dev
+    # Of Linux alone, and optional: without it local files are measured by threads.
+    [ "$(uname -s)" != Linux ] || module liburing ||
+        want liburing liburing-dev liburing-devel liburing liburing-dev
     module libcrypto || want OpenSSL libssl-dev openssl-devel openssl openssl-dev
+    module lapacke || want LAPACKE liblapacke-dev lapack-devel lapack lapack-dev
     module cmocka || want cmocka libcmocka-dev libcmocka-devel cmocka cmocka-dev
     if [ $with_tests = yes ]; then
         has c++ || want "a C++ compiler" g++ gcc-c++ gcc g++
         { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; } ||
             want "python3 with venv" python3-venv python3 python3 python3
+        # Opens the pages of reports. Elsewhere it is no plain package, and that test is skipped.
+        ! grep -qs '^ID=debian' /etc/os-release || has chromium ||
+            want Chromium chromium chromium chromium chromium
         # Debian's pip trusts this file alone.
         ! has apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] ||
             want "root certificates" ca-certificates ca-certificates ca-certificates ca-certificates

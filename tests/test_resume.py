@@ -1,11 +1,12 @@
 """Killed, stopped or run twice: what is there is whole, and running again ends at the same bytes."""
 
 import json
+import os
 import signal
 import subprocess
 
-from conftest import (EXAMPLES, FATAL, OK, SHARDMILL, crowd, file_names, kill, pack, refused, run,
-                      shards, start, tree, wait_until)
+from conftest import (EXAMPLES, FAILURES, FATAL, OK, SHARDMILL, crowd, file_names, kill, pack, refused,
+                      run, shards, start, tree, wait_until)
 
 # Many small shards on one thread: there is always a moment between two of them.
 OPTIONS = ["--images-per-shard", "40", "--threads", "1"]
@@ -122,3 +123,34 @@ def test_plan_names_its_options(dst):
     pack(EXAMPLES, dst, "--image-size", "64")
     plan = json.loads((dst / "plan.json").read_text())
     assert "64" in json.dumps(plan)
+
+
+def test_packing_on_after_a_retry_of_mended_files(flowers, dst):
+    options = ["--image-size", "16", "--shards", "3"]
+    broken = flowers / "daisy" / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff\xd9")
+    pack(flowers, dst, *options, code=FAILURES)
+    broken.write_bytes(next((flowers / "roses").glob("*.jpg")).read_bytes())
+    assert pack(flowers, dst, *options, "--retry-failed")["recovered"] == 1
+    before = tree(dst)
+    summary = pack(flowers, dst, *options)
+    assert summary["shards_kept"] == summary["shards"] == 4
+    assert tree(dst) == before
+    run("verify", dst)
+    # What had not failed, and was changed, is told of still.
+    kept = next((flowers / "roses").glob("*.jpg"))
+    os.utime(kept, (1, 1))
+    assert "other pictures" in refused("pack", flowers, dst, *options)
+
+
+def test_a_retry_does_not_hide_that_others_changed(flowers, dst):
+    options = ["--image-size", "16", "--shards", "3"]
+    broken = flowers / "daisy" / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff\xd9")
+    pack(flowers, dst, *options, code=FAILURES)
+    good = next((flowers / "roses").glob("*.jpg"))
+    broken.write_bytes(good.read_bytes())
+    for picture in flowers.glob("tulips/*.jpg"):  # some of every shard
+        os.utime(picture, (1, 1))
+    assert pack(flowers, dst, *options, "--retry-failed")["recovered"] == 1
+    assert "other pictures" in refused("pack", flowers, dst, *options)

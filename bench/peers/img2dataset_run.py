@@ -33,8 +33,27 @@ def count_samples(dst):
     return done
 
 
+def start_spark(workers):
+    """A session that img2dataset will find: its own would ask for 16 GB."""
+    from pyspark.sql import SparkSession
+    session = (SparkSession.builder.master(f"local[{workers}]").appName("bench")
+               .config("spark.ui.enabled", "false").config("spark.driver.bindAddress", "127.0.0.1")
+               .config("spark.driver.host", "127.0.0.1").getOrCreate())
+    session.sparkContext.setLogLevel("ERROR")
+    context = session.sparkContext
+    context.parallelize(range(workers), workers).map(warm).collect()
+
+
+def warm(_):
+    """Imports img2dataset in a worker; slow enough that no worker gets all of the tasks."""
+    import img2dataset.downloader  # noqa: F401
+    time.sleep(1)
+
+
 def main():
     args = common.parse_arguments(__doc__)
+    if args.spark:
+        start_spark(args.workers)
     began = time.monotonic()
     pictures, _ = common.list_pictures(args.src)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
@@ -44,7 +63,8 @@ def main():
                  processes_count=args.workers, thread_count=16, image_size=args.size,
                  resize_mode="center_crop", encode_quality=args.quality,
                  number_sample_per_shard=-(-len(pictures) // (args.workers * SHARDS_PER_WORKER)),
-                 compute_hash=None, extract_exif=False)
+                 compute_hash=None, extract_exif=False,
+                 distributor="pyspark" if args.spark else "multiprocessing")
     ended = time.monotonic()
     common.report("img2dataset", count_samples(args.dst), began, ended, args.dst)
 

@@ -23,6 +23,7 @@ static const option_row rows[] = {
      .min = 1,
      .max = 256,
      .help = "files at once (16)"},
+    BILLING_PROJECT_ROW,
     {.name = "quiet",
      .letter = 'q',
      .kind = OPTION_ON,

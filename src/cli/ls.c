@@ -23,6 +23,7 @@ static const option_row rows[] = {
      .kind = OPTION_ON,
      .offset = offsetof(ls_call, count),
      .help = "only how many files there are, and how many bytes they have"},
+    BILLING_PROJECT_ROW,
     {0},
 };
 

@@ -36,6 +36,9 @@ typedef struct command {
     const char *summary;    /* one line */
     const char *intro;      /* examples, at the head of the help */
     const option_row *rows; /* ends with a row whose name and help are NULL */
+    /* A second table, shared with other commands, and where its struct lies in the command's. */
+    const option_row *shared;
+    size_t shared_at;
     int (*run)(int argc, char **argv);
 } command;
 
@@ -57,5 +60,15 @@ void print_help(const command *cmd);
 
 /* "shardmill CMD: …" and where the help is, on stderr; returns EXIT_USAGE. */
 int usage_error(const command *cmd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A row of every command that reads or writes stores: who pays for buckets whose requester pays. */
+#define BILLING_PROJECT_ROW                                                      \
+    {                                                                            \
+        .name = "billing-project", .kind = OPTION_CUSTOM, .value = "ID",         \
+        .read = read_billing_project,                                            \
+        .help = "the project that pays for a gs:// bucket whose requester pays " \
+                "(SHARDMILL_BILLING_PROJECT)",                                   \
+    }
+bool read_billing_project(void *unused, const char *text, const char **want);
 
 #endif

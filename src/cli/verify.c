@@ -24,6 +24,7 @@ static const option_row rows[] = {
      .min = 1,
      .max = 4096,
      .help = "shards at once (all cores that this process may use)"},
+    BILLING_PROJECT_ROW,
     {.name = "log-format",
      .kind = OPTION_CUSTOM,
      .offset = offsetof(verify_call, log_format),

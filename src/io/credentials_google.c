@@ -1,5 +1,6 @@
 #include "io/credentials_google.h"
 
+#include "core/json.h"
 #include "core/machine.h"
 #include "io/google_key.h"
 #include "io/io.h"
@@ -19,7 +20,9 @@ enum {
     LIFE_UNKNOWN = 600   /* seconds of a token that does not say */
 };
 
-static const char SCOPE[] = "https://www.googleapis.com/auth/devstorage.read_write";
+static const char STORAGE_SCOPE[] = "https://www.googleapis.com/auth/devstorage.read_write";
+/* To act as a service account wants a wider one. */
+static const char CLOUD_SCOPE[] = "https://www.googleapis.com/auth/cloud-platform";
 static const uint64_t NS_PER_SECOND = 1000000000;
 
 /* All of the process, guarded by the lock, which is held while a token is fetched. */
@@ -28,9 +31,22 @@ static struct {
     bool is_found;
     sm_google_key key;
     char identity[SM_IDENTITY_MAX];
+    const char *scope;
     char *header; /* "Bearer …"; NULL: none yet */
     uint64_t fetched_ns, ends_ns;
-} me = {.identity = "anonymous"};
+} me = {.identity = "anonymous", .scope = STORAGE_SCOPE};
+
+void sm_google_want_cloud_platform(void)
+{
+    pthread_mutex_lock(&lock);
+    me.scope = CLOUD_SCOPE;
+    pthread_mutex_unlock(&lock);
+}
+
+static const char *scope(void)
+{
+    return me.key.impersonation_url == NULL ? me.scope : CLOUD_SCOPE;
+}
 
 static void wipe_free(sm_buf *buf)
 {
@@ -145,7 +161,7 @@ static sm_status ask_as_service_account(void)
     sm_buf jwt;
     sm_buf_init(&jwt, TOKEN_MAX);
     sm_status status = init_question(&q, "POST", me.key.token_uri, me.identity);
-    if (status == SM_OK) status = sm_google_jwt(&jwt, &me.key, SCOPE, (int64_t)time(NULL));
+    if (status == SM_OK) status = sm_google_jwt(&jwt, &me.key, scope(), (int64_t)time(NULL));
     if (status == SM_OK)
         status = add_field(&q, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
     if (status == SM_OK) status = add_field(&q, "assertion", (const char *)jwt.data);
@@ -211,7 +227,41 @@ static sm_status get_subject(sm_buf *subject)
     return status;
 }
 
-/* With the traded token that is kept now, asks for one of the service account to be acted as. */
+static sm_status ask_as_external(void)
+{
+    question q;
+    sm_buf subject;
+    sm_buf_init(&subject, TOKEN_MAX);
+    sm_status status = init_question(&q, "POST", me.key.token_uri, me.identity);
+    if (status == SM_OK) status = get_subject(&subject);
+    if (status == SM_OK)
+        status = add_field(&q, "grant_type", "urn:ietf:params:oauth:grant-type:token-exchange");
+    if (status == SM_OK) status = add_field(&q, "audience", me.key.audience);
+    if (status == SM_OK) status = add_field(&q, "scope", scope());
+    if (status == SM_OK)
+        status =
+            add_field(&q, "requested_token_type", "urn:ietf:params:oauth:token-type:access_token");
+    if (status == SM_OK) status = add_field(&q, "subject_token_type", me.key.subject_token_type);
+    if (status == SM_OK) status = add_field(&q, "subject_token", (const char *)subject.data);
+    if (status == SM_OK) status = ask_and_keep(&q);
+    wipe_free(&subject);
+    free_question(&q);
+    return status;
+}
+
+/* ---- Acting as a service account */
+
+static sm_status add_wish(sm_buf *body)
+{
+    json_t *wish = json_pack("{s:[s], s:s}", "scope", me.scope, "lifetime", "3600s");
+    if (wish != NULL && me.key.delegates != NULL)
+        json_object_set(wish, "delegates", me.key.delegates);
+    sm_status status = wish == NULL ? sm_fail_memory(1) : sm_json_append(body, wish, false);
+    json_decref(wish);
+    return status;
+}
+
+/* With the token that is kept now, asks for one of the service account to be acted as. */
 static sm_status impersonate(void)
 {
     question q;
@@ -219,8 +269,7 @@ static sm_status impersonate(void)
     int64_t ends = 0;
     struct timespec now;
     sm_status status = init_question(&q, "POST", me.key.impersonation_url, me.identity);
-    if (status == SM_OK)
-        status = sm_buf_printf(&q.body, "{\"scope\":[\"%s\"],\"lifetime\":\"3600s\"}", SCOPE);
+    if (status == SM_OK) status = add_wish(&q.body);
     if (status == SM_OK)
         status = sm_http_add_header(&q.request, "Content-Type", "application/json");
     if (status == SM_OK) status = sm_http_add_header(&q.request, "Authorization", me.header);
@@ -236,33 +285,6 @@ static sm_status impersonate(void)
     json_decref(answer);
     free_question(&q);
     return status;
-}
-
-static sm_status ask_as_external(void)
-{
-    question q;
-    sm_buf subject;
-    sm_buf_init(&subject, TOKEN_MAX);
-    sm_status status = init_question(&q, "POST", me.key.token_uri, me.identity);
-    if (status == SM_OK) status = get_subject(&subject);
-    if (status == SM_OK)
-        status = add_field(&q, "grant_type", "urn:ietf:params:oauth:grant-type:token-exchange");
-    if (status == SM_OK) status = add_field(&q, "audience", me.key.audience);
-    /* To act as a service account wants a wider scope than storage. */
-    if (status == SM_OK)
-        status = add_field(&q, "scope",
-                           me.key.impersonation_url == NULL
-                               ? SCOPE
-                               : "https://www.googleapis.com/auth/cloud-platform");
-    if (status == SM_OK)
-        status =
-            add_field(&q, "requested_token_type", "urn:ietf:params:oauth:token-type:access_token");
-    if (status == SM_OK) status = add_field(&q, "subject_token_type", me.key.subject_token_type);
-    if (status == SM_OK) status = add_field(&q, "subject_token", (const char *)subject.data);
-    if (status == SM_OK) status = ask_and_keep(&q);
-    wipe_free(&subject);
-    free_question(&q);
-    return status == SM_OK && me.key.impersonation_url != NULL ? impersonate() : status;
 }
 
 /* ---- The metadata server */
@@ -317,6 +339,17 @@ static bool find_machine(void)
 
 /* ---- Who we are */
 
+/* ".../serviceAccounts/x@y:generateAccessToken": x@y is who the store sees. */
+static void name_acted_as(void)
+{
+    static const char accounts[] = "/serviceAccounts/";
+    const char *email = strstr(me.key.impersonation_url, accounts);
+    if (email == NULL) return;
+    email += strlen(accounts);
+    snprintf(me.identity, sizeof me.identity, "the service account %.*s",
+             (int)strcspn(email, ":/?"), email);
+}
+
 static sm_status read_key(const char *path)
 {
     sm_buf text;
@@ -333,6 +366,7 @@ static sm_status read_key(const char *path)
                  key->email != NULL ? key->email : "of gcloud's credentials");
     else
         snprintf(me.identity, sizeof me.identity, "the external account of '%s'", path);
+    if (key->impersonation_url != NULL) name_acted_as();
     return SM_OK;
 }
 
@@ -370,7 +404,7 @@ static sm_status find_me(void)
     return status;
 }
 
-static sm_status fetch_token(void)
+static sm_status fetch_own_token(void)
 {
     switch (me.key.kind) {
     case SM_GOOGLE_SERVICE_ACCOUNT: return ask_as_service_account();
@@ -380,6 +414,12 @@ static sm_status fetch_token(void)
     case SM_GOOGLE_NOBODY: break;
     }
     return SM_OK;
+}
+
+static sm_status fetch_token(void)
+{
+    sm_status status = fetch_own_token();
+    return status == SM_OK && me.key.impersonation_url != NULL ? impersonate() : status;
 }
 
 sm_status sm_google_authorize(sm_http_request *request, void *user)

@@ -55,6 +55,7 @@ void sm_google_key_free(sm_google_key *key)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) free_text(texts[i]);
     sm_google_wipe(key->source_headers);
     json_decref(key->source_headers);
+    json_decref(key->delegates);
     *key = (sm_google_key){0};
 }
 
@@ -130,6 +131,35 @@ static sm_status take_external(sm_google_key *key, const json_t *root, const cha
     return status;
 }
 
+static sm_status take_kind(sm_google_key *key, const json_t *root, const char *name)
+{
+    const char *type = json_string_value(json_object_get(root, "type"));
+    if (type == NULL) return fail_file(name, "it has no 'type'");
+    if (strcmp(type, "service_account") == 0) return take_service_account(key, root, name);
+    if (strcmp(type, "authorized_user") == 0) return take_user(key, root, name);
+    if (strcmp(type, "external_account") == 0) return take_external(key, root, name);
+    return fail_file(name, "its 'type' is none of service_account, authorized_user, "
+                           "external_account and impersonated_service_account");
+}
+
+static sm_status take_impersonated(sm_google_key *key, const json_t *root, const char *name)
+{
+    const json_t *source = json_object_get(root, "source_credentials");
+    json_t *delegates = json_object_get(root, "delegates");
+    if (!json_is_object(source)) return fail_file(name, "it has no 'source_credentials'");
+    sm_status status = take_kind(key, source, name);
+    if (status == SM_OK && key->impersonation_url != NULL)
+        return fail_file(name, "its 'source_credentials' act as somebody else themselves");
+    if (status == SM_OK)
+        status =
+            take(&key->impersonation_url, root, "service_account_impersonation_url", true, name);
+    if (status == SM_OK && json_array_size(delegates) > 0) {
+        key->delegates = json_deep_copy(delegates);
+        if (key->delegates == NULL) status = sm_fail_memory(1);
+    }
+    return status;
+}
+
 sm_status sm_google_key_parse(sm_google_key *key, const void *text, size_t len, const char *name)
 {
     json_error_t error;
@@ -140,18 +170,8 @@ sm_status sm_google_key_parse(sm_google_key *key, const void *text, size_t len, 
     }
     sm_google_key read = {0};
     const char *type = json_string_value(json_object_get(root, "type"));
-    sm_status status;
-    if (type == NULL)
-        status = fail_file(name, "it has no 'type'");
-    else if (strcmp(type, "service_account") == 0)
-        status = take_service_account(&read, root, name);
-    else if (strcmp(type, "authorized_user") == 0)
-        status = take_user(&read, root, name);
-    else if (strcmp(type, "external_account") == 0)
-        status = take_external(&read, root, name);
-    else
-        status = fail_file(name, "its 'type' is none of service_account, authorized_user and "
-                                 "external_account");
+    const bool acts = type != NULL && strcmp(type, "impersonated_service_account") == 0;
+    sm_status status = acts ? take_impersonated(&read, root, name) : take_kind(&read, root, name);
     if (status == SM_OK && read.token_uri == NULL) {
         read.token_uri = strdup(DEFAULT_TOKEN_URI);
         if (read.token_uri == NULL) status = sm_fail_memory(sizeof DEFAULT_TOKEN_URI);

@@ -25,13 +25,17 @@ typedef struct sm_google_key {
     /* external_account: a token of another service is traded in */
     char *audience, *subject_token_type;
     char *source_file, *source_url;
-    json_t *source_headers;  /* for source_url; NULL: none */
-    char *source_field;      /* of JSON; NULL: the file or reply is the token */
-    char *impersonation_url; /* NULL: the traded token is used itself */
+    json_t *source_headers; /* for source_url; NULL: none */
+    char *source_field;     /* of JSON; NULL: the file or reply is the token */
+    /* With the token of any kind, a service account's is asked for there; NULL: it is used itself.
+     * delegates: who stand in between, NULL: nobody. */
+    char *impersonation_url;
+    json_t *delegates;
 } sm_google_key;
 
-/* Reads the text of a file; name is for messages, which hold nothing of the text. SM_ERR_FORMAT for
- * what is no such file, or of a type that is not known. */
+/* Reads the text of a file; one of type impersonated_service_account gives the key of who asks,
+ * with its impersonation_url. name is for messages, which hold nothing of the text. SM_ERR_FORMAT
+ * for what is no such file, or of a type that is not known. */
 sm_status sm_google_key_parse(sm_google_key *key, const void *text, size_t len, const char *name);
 void sm_google_key_free(sm_google_key *key); /* wiped; a zeroed key is fine */
 

@@ -150,8 +150,11 @@ static sm_status status_of_code(const char *code, sm_status otherwise)
 }
 
 /* What to do about it, for the codes whose message does not say. */
-static const char *advice_of(const char *code)
+static const char *advice_of(const char *code, const char *permission)
 {
+    if (strcmp(code, "AccessDenied") == 0 && strcmp(permission, "s3:GetObject") == 0)
+        return " (S3 says so also of objects that are not there, unless s3:ListBucket is "
+               "permitted)";
     static const char *const advice[][2] = {
         {"InvalidAccessKeyId", "; check AWS_ACCESS_KEY_ID or the profile (AWS_PROFILE)"},
         {"SignatureDoesNotMatch", "; check the secret key"},
@@ -166,7 +169,8 @@ static const char *advice_of(const char *code)
 }
 
 /* Puts "Code: Message" in the place of the answer's XML, for sm_http_judge to show. */
-static void put_words(sm_http_reply *reply, const sm_xml_field fields[ERROR_FIELDS])
+static void put_words(sm_http_reply *reply, const sm_xml_field fields[ERROR_FIELDS],
+                      const char *permission)
 {
     const char *code = fields[CODE].value;
     const char *message = fields[MESSAGE].value == NULL ? "" : fields[MESSAGE].value;
@@ -175,7 +179,7 @@ static void put_words(sm_http_reply *reply, const sm_xml_field fields[ERROR_FIEL
     sm_buf_clear(&reply->body);
     /* Without memory the line is without these words. */
     (void)sm_buf_printf(&reply->body, "%s%s%.*s%s", code, len == 0 ? "" : ": ", (int)len, message,
-                        advice_of(code));
+                        advice_of(code, permission));
 }
 
 static const char *who(const sm_s3_call *call)
@@ -188,7 +192,7 @@ static sm_status judge_error(sm_s3_call *call, sm_http_reply *reply,
 {
     snprintf(call->code, sizeof call->code, "%s",
              fields[CODE].value == NULL ? "" : fields[CODE].value);
-    if (fields[CODE].value != NULL) put_words(reply, fields);
+    if (fields[CODE].value != NULL) put_words(reply, fields, call->permission);
     sm_status status = sm_http_judge(reply, call->what, call->url, who(call), call->permission);
     return fields[CODE].value == NULL ? status : status_of_code(fields[CODE].value, status);
 }

@@ -154,7 +154,7 @@ void sm_xml_free(sm_xml_field *fields, size_t count)
 typedef struct page_reader {
     sm_s3_page *page;
     sm_s3_object object; /* the one being read */
-    bool is_listing, in_object, has_key, has_size;
+    bool is_listing, in_object, in_folder, has_key, has_size;
     bool encoded, has_next;
 } page_reader;
 
@@ -168,7 +168,9 @@ void sm_s3_page_free(sm_s3_page *page)
 {
     sm_buf_free(&page->text);
     free(page->objects);
+    free(page->folders);
     page->objects = NULL;
+    page->folders = NULL;
 }
 
 /* Keeps text with its NUL behind the page's others. */
@@ -195,6 +197,7 @@ static void listing_start(xml_reader *reader, const char *name)
 {
     page_reader *listing = reader->user;
     if (reader->depth == 1) listing->is_listing = strcmp(name, "ListBucketResult") == 0;
+    if (reader->depth == 2) listing->in_folder = strcmp(name, "CommonPrefixes") == 0;
     if (reader->depth != 2 || strcmp(name, "Contents") != 0) return;
     listing->in_object = true;
     listing->has_key = listing->has_size = false;
@@ -218,6 +221,16 @@ static void end_object(xml_reader *reader, page_reader *listing)
         page->objects[page->count++] = listing->object;
 }
 
+static void add_folder(xml_reader *reader, sm_s3_page *page)
+{
+    sm_status status =
+        sm_array_grow(&page->folders, &page->folder_cap, page->folder_count, sizeof *page->folders);
+    if (status != SM_OK)
+        stop(reader, status);
+    else
+        page->folders[page->folder_count++] = keep_text(reader);
+}
+
 static void object_field(xml_reader *reader, page_reader *listing, const char *name,
                          const char *text)
 {
@@ -239,6 +252,8 @@ static void listing_end(xml_reader *reader, const char *name)
     const char *text = (const char *)reader->text.data;
     if (reader->depth == 3 && listing->in_object) {
         object_field(reader, listing, name, text);
+    } else if (reader->depth == 3 && listing->in_folder && strcmp(name, "Prefix") == 0) {
+        add_folder(reader, listing->page);
     } else if (reader->depth != 2) {
         return;
     } else if (listing->in_object) {
@@ -287,13 +302,16 @@ static sm_status finish_page(sm_s3_page *page, const page_reader *listing)
     for (size_t i = 0; i < page->count && listing->encoded; i++)
         if (!decode((char *)page->text.data + page->objects[i].key))
             return sm_fail(SM_ERR_FORMAT, "a key holds a NUL");
+    for (size_t i = 0; i < page->folder_count && listing->encoded; i++)
+        if (!decode((char *)page->text.data + page->folders[i]))
+            return sm_fail(SM_ERR_FORMAT, "a folder's name holds a NUL");
     return SM_OK;
 }
 
 sm_status sm_s3_page_parse(sm_s3_page *page, const void *data, size_t len)
 {
     sm_buf_clear(&page->text);
-    page->count = 0;
+    page->count = page->folder_count = 0;
     page->truncated = false;
     sm_status status = sm_buf_append(&page->text, "", 1); /* offset 0: an empty text */
     if (status != SM_OK) return status;

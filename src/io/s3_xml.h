@@ -34,6 +34,8 @@ typedef struct sm_s3_page {
     sm_buf text;
     sm_s3_object *objects;
     size_t count, cap;
+    size_t *folders; /* offsets of common prefixes */
+    size_t folder_count, folder_cap;
     size_t next;    /* offset of the token of the page behind this one */
     bool truncated; /* there is one */
 } sm_s3_page;

@@ -142,7 +142,9 @@ static sm_status check_whole(sm_source *source)
     sm_sum sum;
     sm_summer_end(&source->summer, &sum);
     if (sm_sum_agrees(&sum, &source->info.sum)) return SM_OK;
-    return sm_fail(SM_ERR_CORRUPT, "'%s' came damaged: its checksum is not the one the store has",
+    return sm_fail(SM_ERR_CORRUPT,
+                   "'%s' came damaged: its checksum is not the one the store has; who reads it "
+                   "from front to back must begin anew: run again",
                    source->url);
 }
 

@@ -54,6 +54,15 @@ bool sm_io_is_remote(const char *path)
     return sm_store_of(&store, &path) != SM_OK || store != &sm_store_file;
 }
 
+sm_status sm_io_may_write(const char *path)
+{
+    const sm_store *store;
+    const char *place = path;
+    sm_status status = sm_store_of(&store, &place);
+    if (status != SM_OK || store->sink_open != NULL) return status;
+    return sm_store_cannot(path, "written");
+}
+
 char *sm_io_trimmed(const char *path)
 {
     const size_t scheme = scheme_len(path), least = scheme == 0 ? 1 : scheme + 3;
@@ -83,14 +92,20 @@ sm_status sm_io_read_file(sm_buf *buf, const char *path, sm_file_info *info)
     return SM_OK;
 }
 
-sm_status sm_io_read_range(sm_buf *buf, const char *path, uint64_t offset, uint64_t len)
+sm_status sm_io_read_part(sm_buf *buf, const char *path, uint64_t offset, uint64_t len,
+                          sm_file_info *info)
 {
     const sm_store *store;
-    sm_file_info info = {0};
     sm_status status = sm_store_of(&store, &path);
     if (status != SM_OK) return status;
     if (store->read_range == NULL) return sm_store_cannot(path, "read in parts");
-    return store->read_range(buf, path, offset, len, &info);
+    return store->read_range(buf, path, offset, len, info);
+}
+
+sm_status sm_io_read_range(sm_buf *buf, const char *path, uint64_t offset, uint64_t len)
+{
+    sm_file_info info = {0};
+    return sm_io_read_part(buf, path, offset, len, &info);
 }
 
 void sm_io_fetch_many(sm_fetch *fetches, size_t count)
@@ -228,9 +243,9 @@ sm_status sm_io_rename(const char *from, const char *to)
 sm_status sm_io_make_folder(const char *path)
 {
     const sm_store *store;
-    sm_status status = sm_store_of(&store, &path);
+    sm_status status = sm_io_may_write(path);
+    if (status == SM_OK) status = sm_store_of(&store, &path);
     if (status != SM_OK) return status;
-    if (store->sink_open == NULL) return sm_store_cannot(path, "written");
     return store->make_folder == NULL ? SM_OK : store->make_folder(path);
 }
 
@@ -239,9 +254,9 @@ typedef struct removal {
     const char *folder;
 } removal;
 
-static sm_status remove_listed(void *user, const char *key, const sm_file_info *info)
+static sm_status remove_listed(void *user, unsigned lane, const char *key, const sm_file_info *info)
 {
-    (void)info;
+    (void)lane, (void)info;
     const removal *r = user;
     sm_buf url;
     sm_buf_init(&url, SM_PATH_LIMIT);
@@ -285,7 +300,8 @@ sm_status sm_lock_take(sm_lock **lock, const char *folder)
 typedef struct listed_walk {
     sm_walk_fn *fn;
     void *user;
-    sm_buf hidden; /* what was told last as hidden, with its NUL: its objects follow each other */
+    /* What a lane told last as hidden, with its NUL: its objects follow each other. */
+    sm_buf hidden[SM_LIST_LANES];
 } listed_walk;
 
 /* How long the part of key is that ends with its first component that begins with a dot; 0: none.
@@ -300,22 +316,21 @@ static size_t hidden_len(const char *key)
     return 0;
 }
 
-static sm_status walk_hidden(listed_walk *w, const char *key, size_t len)
+static sm_status walk_hidden(listed_walk *w, sm_buf *last, const char *key, size_t len)
 {
-    const char *last = (const char *)w->hidden.data;
-    if (w->hidden.len == len + 1 && memcmp(last, key, len) == 0) return SM_OK;
-    sm_buf_clear(&w->hidden);
-    sm_status status = sm_buf_append(&w->hidden, key, len);
-    if (status == SM_OK) status = sm_buf_append(&w->hidden, "", 1);
+    if (last->len == len + 1 && memcmp(last->data, key, len) == 0) return SM_OK;
+    sm_buf_clear(last);
+    sm_status status = sm_buf_append(last, key, len);
+    if (status == SM_OK) status = sm_buf_append(last, "", 1);
     if (status != SM_OK) return status;
-    return w->fn(w->user, SM_WALK_HIDDEN, (const char *)w->hidden.data, NULL);
+    return w->fn(w->user, SM_WALK_HIDDEN, (const char *)last->data, NULL);
 }
 
-static sm_status walk_object(void *user, const char *key, const sm_file_info *info)
+static sm_status walk_object(void *user, unsigned lane, const char *key, const sm_file_info *info)
 {
     listed_walk *w = user;
     const size_t len = strlen(key), hidden = hidden_len(key);
-    if (hidden > 0) return walk_hidden(w, key, hidden);
+    if (hidden > 0) return walk_hidden(w, &w->hidden[lane], key, hidden);
     if (len == 0 || key[len - 1] == '/') return SM_OK;
     return w->fn(w->user, SM_WALK_FILE, key, info);
 }
@@ -328,8 +343,8 @@ sm_status sm_io_walk(const char *root, sm_walk_fn *fn, void *user)
     if (store->walk != NULL) return store->walk(root, fn, user);
     if (store->list == NULL) return sm_store_cannot(root, "listed");
     listed_walk w = {.fn = fn, .user = user};
-    sm_buf_init(&w.hidden, SIZE_MAX / 2);
+    for (int i = 0; i < SM_LIST_LANES; i++) sm_buf_init(&w.hidden[i], SIZE_MAX / 2);
     status = store->list(root, walk_object, &w);
-    sm_buf_free(&w.hidden);
+    for (int i = 0; i < SM_LIST_LANES; i++) sm_buf_free(&w.hidden[i]);
     return status;
 }

@@ -7,8 +7,10 @@
 
 #include "io/io.h"
 
-/* One object of a listing: key is relative to what was listed. */
-typedef sm_status sm_list_fn(void *user, const char *key, const sm_file_info *info);
+/* One object of a listing, from one thread at a time: key is relative to what was listed. Objects
+ * of one lane come in the order of their keys' bytes; those below a folder are of one lane. */
+enum { SM_LIST_LANES = 8 };
+typedef sm_status sm_list_fn(void *user, unsigned lane, const char *key, const sm_file_info *info);
 
 /* A row. What is NULL the store cannot do (its users are told so), unless said otherwise. */
 typedef struct sm_store {
@@ -21,7 +23,7 @@ typedef struct sm_store {
                             sm_file_info *info);
     /* Reads many whole objects side by side. */
     void (*fetch_many)(sm_fetch *fetches, size_t count);
-    /* Every object below url, page after page, in flat memory; in the order of their bytes. */
+    /* Every object below url, page after page, in flat memory. */
     sm_status (*list)(const char *url, sm_list_fn *fn, void *user);
     /* NULL: made of list. */
     sm_status (*walk)(const char *root, sm_walk_fn *fn, void *user);

@@ -13,6 +13,7 @@ enum {
     PARALLEL = 16,
     PARALLEL_MAX = 256,
     WORKERS_MAX = 16,     /* threads; of more files at once each fetches several small ones */
+    TRIES = 3,            /* of a large file that comes damaged */
     SMALL = 1 << 20,      /* bytes of a file that is read whole */
     BATCH_BYTES = 8 << 20 /* of small files read together */
 };
@@ -167,7 +168,16 @@ static sm_status put_whole(worker *w, const char *name, const sm_buf *content)
     return status;
 }
 
-static sm_status stream(worker *w, sm_source *source, sm_sink *sink)
+/* Bytes of a file that is on its way; taken back when it is over, and note_done counts it. */
+static void add_progress(copying *c, uint64_t bytes, bool back)
+{
+    pthread_mutex_lock(&c->lock);
+    c->progress.bytes_in = back ? c->progress.bytes_in - bytes : c->progress.bytes_in + bytes;
+    tell_progress(c);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static sm_status stream(worker *w, sm_source *source, sm_sink *sink, uint64_t *bytes)
 {
     for (;;) {
         size_t got;
@@ -175,28 +185,34 @@ static sm_status stream(worker *w, sm_source *source, sm_sink *sink)
         sm_status status = sm_source_read(source, &got, w->block, SMALL);
         if (status == SM_OK) status = sm_sink_write(sink, w->block, got);
         if (status != SM_OK) return status;
-        pthread_mutex_lock(&w->c->lock);
-        w->c->progress.bytes_in += got;
-        tell_progress(w->c);
-        pthread_mutex_unlock(&w->c->lock);
+        *bytes += got;
+        add_progress(w->c, got, false);
         if (got < SMALL) return SM_OK;
     }
 }
 
-static sm_status copy_stream(worker *w, const char *name, uint64_t *bytes)
+static sm_status copy_once(worker *w, const char *name, uint64_t *bytes)
 {
     sm_source *source = NULL;
     sm_sink *sink = NULL;
+    *bytes = 0;
     sm_status status = sm_source_open(&source, (const char *)w->from.data);
     if (status == SM_OK) status = open_target(w, &sink, name);
-    if (status == SM_OK) status = stream(w, source, sink);
-    if (status == SM_OK) {
-        *bytes = sm_source_size(source);
+    if (status == SM_OK) status = stream(w, source, sink, bytes);
+    if (status == SM_OK)
         status = sm_sink_commit(sink);
-    } else {
+    else
         sm_sink_abandon(sink);
-    }
     sm_source_close(source);
+    add_progress(w->c, *bytes, true);
+    return status;
+}
+
+/* What came damaged, or changed meanwhile, is copied anew: nothing of it is to be seen yet. */
+static sm_status copy_stream(worker *w, const char *name, uint64_t *bytes)
+{
+    sm_status status = SM_ERR_CORRUPT;
+    for (int i = 0; i < TRIES && status == SM_ERR_CORRUPT; i++) status = copy_once(w, name, bytes);
     return status;
 }
 
@@ -260,9 +276,6 @@ static void copy_batch(worker *w, const batch *b)
         memcpy(&bytes, b->sizes.data + i * sizeof bytes, sizeof bytes);
         sm_status status = copy_large(w, name, &bytes);
         if (status == SM_ERR_CANCELLED) return;
-        pthread_mutex_lock(&w->c->lock);
-        if (!w->c->is_server_side && status == SM_OK) w->c->progress.bytes_in -= bytes;
-        pthread_mutex_unlock(&w->c->lock);
         note_done(w->c, name, bytes, status);
     }
 }
@@ -401,7 +414,6 @@ static sm_status find_stores(copying *c)
     sm_status status = sm_store_of(&from, &src);
     if (status == SM_OK) status = sm_store_of(&to, &dst);
     if (status != SM_OK) return status;
-    if (to->sink_open == NULL) return sm_store_cannot(c->dst, "written");
     c->store = from;
     c->is_server_side = from == to && from->copy != NULL;
     return SM_OK;
@@ -416,7 +428,8 @@ SM_API sm_status sm_copy_files(sm_copy_summary *summary, const char *src, const 
                                const sm_copy_options *options)
 {
     sm_file_info info;
-    sm_status status = sm_io_stat(&info, src);
+    sm_status status = sm_io_may_write(dst);
+    if (status == SM_OK) status = sm_io_stat(&info, src);
     if (status != SM_OK) return status;
     if (info.kind == SM_FILE_FOLDER && !options->recursive)
         return sm_fail(SM_ERR_USAGE, "'%s' is a folder: copy what is in it with -r", src);

@@ -210,7 +210,7 @@ static sm_status take_entry(void *user, const char *name, const sm_file_info *in
     if (info->kind != SM_FILE_REGULAR) return SM_OK;
     size_t len = walk->key.len;
     status = push_key(walk, name, "");
-    if (status == SM_OK) status = walk->fn(walk->user, (const char *)walk->key.data, info);
+    if (status == SM_OK) status = walk->fn(walk->user, 0, (const char *)walk->key.data, info);
     walk->key.len = len;
     return status;
 }

@@ -54,6 +54,8 @@ static sm_status check_folders(const char *src, const char *dst, const sm_pack_o
 {
     if (dst == NULL || *dst == '\0')
         return sm_fail(SM_ERR_USAGE, "where should the shards go? name a folder");
+    sm_status status = sm_io_may_write(dst);
+    if (status != SM_OK) return status;
     if (sm_io_is_remote(dst) || (src != NULL && sm_io_is_remote(src)))
         return check_remote(src, dst);
     bool walks = src != NULL && options->list_file == NULL && options->manifest_file == NULL;

@@ -125,6 +125,45 @@ static sm_status make_jobs(sm_job jobs[SM_MAX_SPLITS], sm_shard shards[SM_MAX_SP
     return SM_OK;
 }
 
+/* ---- New fingerprints, for what was mended counts as changed */
+
+/* Gives the shard's result its new fingerprint, when that is wanted; or tells in *same whether it
+ * may have one: of a shard without failures nothing can have been mended. */
+static sm_status stamp_shard(bool *same, const sm_set *set, const sm_shard *shard, bool write)
+{
+    char name[SM_SHARD_NAME_MAX];
+    sm_result result;
+    sm_status status = sm_set_shard_name(name, set, shard->split, shard->index);
+    if (status == SM_OK) status = sm_result_read(&result, set->dst, name);
+    if (status != SM_OK) return status;
+    const bool differs = strcmp(result.fingerprint, shard->fingerprint) != 0;
+    if (differs && json_array_size(result.failures) == 0) *same = false;
+    memcpy(result.fingerprint, shard->fingerprint, sizeof result.fingerprint);
+    if (differs && write) status = sm_result_write(&result, set->dst);
+    sm_result_free(&result);
+    return status;
+}
+
+/*
+ * Lets a later plain pack find the set as it plans it: with the sizes and times that the mended
+ * files have now. When shards that had no failures have changed as well, that pack is to say so,
+ * and all stays as it is.
+ */
+static sm_status stamp(sm_set *set, const sm_plan *plan)
+{
+    bool same = strcmp(set->fingerprint, plan->fingerprint) != 0;
+    for (size_t i = 0; i < set->split_count; i++)
+        same = same && set->splits[i].shards == plan->splits[i].shards;
+    sm_status status = SM_OK;
+    for (size_t i = 0; status == SM_OK && same && i < plan->shard_count; i++)
+        status = stamp_shard(&same, set, &plan->shards[i], false);
+    for (size_t i = 0; status == SM_OK && same && i < plan->shard_count; i++)
+        status = stamp_shard(&same, set, &plan->shards[i], true);
+    if (status == SM_OK && same)
+        memcpy(set->fingerprint, plan->fingerprint, sizeof set->fingerprint);
+    return status;
+}
+
 static sm_status retry(sm_set *set, const sm_plan *plan, sm_run *run, sm_pack_summary *summary)
 {
     sm_job jobs[SM_MAX_SPLITS];
@@ -133,6 +172,7 @@ static sm_status retry(sm_set *set, const sm_plan *plan, sm_run *run, sm_pack_su
     sm_status status = make_jobs(jobs, shards, &count, set, plan);
     if (status == SM_OK) status = sm_set_open(set);
     if (status == SM_OK) status = sm_run_jobs(run, jobs, count);
+    if (status == SM_OK) status = stamp(set, plan);
     if (status != SM_OK) return status;
 
     for (size_t i = 0; i < count; i++) {

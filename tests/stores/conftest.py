@@ -1,10 +1,12 @@
 """The servers, started once for all tests that want them, and running the program against them."""
 
 import itertools
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import OK, run
+from conftest import HANG, OK, SHARDMILL, run
 
 from .servers import SLOW, Absent, Gs, Hdfs, Seaweed, Versity, clean_environment
 
@@ -79,6 +81,22 @@ def mill(env):
     def call(store, *args, code=OK, more=None, port=None):
         return run(*args, code=code, env={**env, **store.env(port), **(more or {})})
     return call
+
+
+# A child's peak is at least that of who starts it, and pytest is large: a small one stands in between.
+METER = """import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+sys.stderr.write(f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}")
+sys.exit(code)"""
+
+
+def peak(*args, env, stdout=subprocess.DEVNULL):
+    """Runs the program; returns the most memory it had, in MiB (15 at least: see METER)."""
+    done = subprocess.run([sys.executable, "-S", "-c", METER, SHARDMILL, *args], env=env,
+                          stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
+                          timeout=HANG)
+    assert done.returncode == OK, done.stderr
+    return int(done.stderr.split()[-1]) / 1024
 
 
 def put_many(store, objects):

@@ -17,6 +17,9 @@ REFUSALS = {
     "503": b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy",
     "429": b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 4\r\n\r\nslow",
 }
+# That no other try changes, of a write.
+FINAL = {"full": b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: 78\r\n\r\n"
+                 b"<Error><Code>QuotaExceeded</Code><Message>Bucket is full.</Message></Error>   "}
 # redirect: a read is sent to the same place again; reset: before the store has seen the request;
 # lost: when it has, and its answer is gone; cut, truncated: a reset or a polite end within the
 # answer; chunk: an answer in chunks that ends within one; stall: nothing more comes; slow: it comes
@@ -143,6 +146,7 @@ class FaultProxy:
         media = "alt=media" in target or ("/storage/v1/" not in target and "list-type" not in target)
         fits = {"corrupt": method == "GET" and media,
                 "redirect": method in ("GET", "HEAD"),
+                "full": method in ("PUT", "POST"),
                 # A list of parts, or the beginning of an upload, is no object.
                 "corrupt-write": method in ("PUT", "POST") and len(body) >= 1024}
         with self.lock:
@@ -161,8 +165,8 @@ class FaultProxy:
         method, target = head.split(b" ")[:2]
         body = _read_body(asked, headers)
         fault = self._choose(method.decode(), target.decode("latin-1"), body)
-        if fault in REFUSALS:
-            client.sendall(REFUSALS[fault])
+        if fault in REFUSALS or fault in FINAL:
+            client.sendall({**REFUSALS, **FINAL}[fault])
             return True
         if fault == "redirect":
             client.sendall(b"HTTP/1.1 307 Temporary Redirect\r\nContent-Length: 0\r\n"

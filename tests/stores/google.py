@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,6 +22,11 @@ from cryptography.x509.oid import NameOID
 
 HOST = "storage.googleapis.com"
 EMAIL = "packer@tests.example"
+ACTED_AS = "writer@tests.example"
+REFRESH_TOKEN, SUBJECT_TOKEN = "secret-refresh-token", "secret-subject-token"
+AUDIENCE = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q"
+CLOUD, STORAGE = (f"https://www.googleapis.com/auth/{name}"
+                  for name in ("cloud-platform", "devstorage.read_write"))
 
 
 def _pem(key):
@@ -54,6 +59,7 @@ class Google:
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.problems, self.given, self.good = [], [], set()
         self.served, self.may_be_used = 0, True
+        self.delegates, self.payers = None, set()
         self.revoke_at = None  # the request at which all tokens so far end
         self.lock = threading.Lock()
         folder.mkdir(exist_ok=True)
@@ -64,7 +70,8 @@ class Google:
         self.server.daemon_threads = True
         self.server.google = self
         self.port = self.server.server_address[1]
-        self.token_uri = f"http://127.0.0.1:{self.port}/token"
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.token_uri = f"{self.url}/token"
 
     def __enter__(self):
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
@@ -86,6 +93,49 @@ class Google:
             "private_key": _pem(key or self.key).decode(), "client_email": EMAIL,
             "token_uri": self.token_uri}))
         return path
+
+    def _file(self, name, content):
+        path = self.folder / name
+        path.write_text(json.dumps(content))
+        return path
+
+    def _acted_as_url(self):
+        return f"{self.url}/v1/projects/-/serviceAccounts/{ACTED_AS}:generateAccessToken"
+
+    def user(self):
+        return {"type": "authorized_user", "client_id": "client", "client_secret": "secret-client",
+                "refresh_token": REFRESH_TOKEN, "token_uri": self.token_uri}
+
+    def user_file(self, folder):
+        """Where gcloud puts it."""
+        path = folder / "application_default_credentials.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.user()))
+        return path
+
+    def impersonating_file(self):
+        return self._file("acts.json", {
+            "type": "impersonated_service_account", "source_credentials": self.user(),
+            "service_account_impersonation_url": self._acted_as_url(), "delegates": ["d@x"]})
+
+    def external_file(self, acts):
+        """A token of another service, in JSON in a file; with acts to act as a service account."""
+        source = self._file("subject.json", {"id_token": SUBJECT_TOKEN})
+        more = {"service_account_impersonation_url": self._acted_as_url()} if acts else {}
+        return self._file("external.json", {
+            "type": "external_account", "audience": AUDIENCE, "token_url": f"{self.url}/sts",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt", **more,
+            "credential_source": {"file": str(source), "format": {
+                "type": "json", "subject_token_field_name": "id_token"}}})
+
+    def machine_env(self):
+        return {"GCE_METADATA_HOST": f"127.0.0.1:{self.port}", "NO_GCE_CHECK": "false"}
+
+    def expect(self, what, found, want):
+        """Notes what is not as it should be."""
+        wrong = {name: found.get(name) for name in want if found.get(name) != want[name]}
+        if wrong:
+            self.problems.append(f"{what}: {wrong}")
 
     def check_jwt(self, text):
         """What is wrong with it, or None."""
@@ -154,6 +204,8 @@ class _Handler(BaseHTTPRequestHandler):
     def may_enter(self):
         """The address of a resumable upload is as good as a token."""
         self.google.count_request()
+        query = parse_qs(urlsplit(self.path).query)
+        self.google.payers.add(query.get("userProject", [None])[0])
         kind, _, token = self.headers.get("Authorization", "").partition(" ")
         return "upload_id=" in self.path or (kind == "Bearer" and token in self.google.good)
 
@@ -161,6 +213,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path == "/token":
             self.hand_out_token(body)
+        elif self.path == "/sts":
+            self.trade(body)
+        elif self.path.startswith("/v1/projects/-/serviceAccounts/"):
+            self.act(body)
+        elif self.path.startswith("/computeMetadata/"):
+            self.metadata()
         elif not self.may_enter():
             self.answer(401, b'{"error":{"code":401,"message":"Invalid Credentials"}}')
         else:
@@ -168,17 +226,59 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_any
 
+    def answer_token(self, **more):
+        self.answer(200, json.dumps({"access_token": self.google.give(), "expires_in": 3600,
+                                     "token_type": "Bearer", **more}).encode())
+
     def hand_out_token(self, body):
+        """For a service account's signed wish, or a user's refresh token."""
         asked = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-        if asked.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
-            self.google.problems.append(f"grant_type {asked.get('grant_type')}")
-        wrong = self.google.check_jwt(asked["assertion"])
+        wrong = None
+        if asked.get("grant_type") == "refresh_token":
+            self.google.expect("user", asked, {"client_id": "client", "client_secret": "secret-client",
+                                               "refresh_token": REFRESH_TOKEN})
+        else:
+            self.google.expect("grant", asked,
+                               {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer"})
+            wrong = self.google.check_jwt(asked["assertion"])
         if wrong:
             self.answer(400, json.dumps({"error": "invalid_grant",
                                          "error_description": wrong}).encode())
         else:
-            self.answer(200, json.dumps({"access_token": self.google.give(), "expires_in": 3600,
-                                         "token_type": "Bearer"}).encode())
+            self.answer_token()
+
+    def trade(self, body):
+        """A token of another service for one of Google's."""
+        asked = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        self.google.expect("trade", asked, {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "audience": AUDIENCE,
+            "subject_token": SUBJECT_TOKEN,
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "requested_token_type": "urn:ietf:params:oauth:token-type:access_token"})
+        self.answer_token(scope=asked.get("scope"))
+
+    def act(self, body):
+        """A service account's token for who may act as it; their own does not open the store then."""
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if token not in self.google.given or not self.path.endswith(f"/{ACTED_AS}:generateAccessToken"):
+            self.google.problems.append(f"acts {self.path}")
+        self.google.good.discard(token)
+        asked = json.loads(body)
+        self.google.expect("acts", asked, {"scope": [STORAGE], "lifetime": "3600s"})
+        self.google.delegates = asked.get("delegates")
+        ends = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+        self.answer(200, json.dumps({"accessToken": self.google.give(),
+                                     "expireTime": ends.strftime("%Y-%m-%dT%H:%M:%SZ")}).encode())
+
+    def metadata(self):
+        self.google.expect("metadata", self.headers, {"Metadata-Flavor": "Google"})
+        account = "/computeMetadata/v1/instance/service-accounts/default/"
+        if self.path == f"{account}email":
+            self.answer(200, EMAIL.encode())
+        elif self.path == f"{account}token":
+            self.answer_token()
+        else:
+            self.answer(404, b"")
 
     def hand_on(self, body):
         store = http.client.HTTPConnection("127.0.0.1", self.google.store_port)

@@ -26,6 +26,7 @@ VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 
 PATIENCE = 60  # seconds until a server answers, on a busy machine
 KEY, SECRET = "shardmill-tests", "not-so-secret-9f2c71"
+BLIND_KEY = "shardmill-blind"  # SeaweedFS lets it read and write, not list; the secret is the same
 USER = getpass.getuser()  # who runs the data node, and so may do all
 
 
@@ -219,7 +220,9 @@ class Seaweed(S3):
         config = folder / "s3.json"
         config.write_text(json.dumps({"identities": [
             {"name": "tests", "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
-             "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}))
+             "actions": ["Admin", "Read", "Write", "List", "Tagging"]},
+            {"name": "blind", "credentials": [{"accessKey": BLIND_KEY, "secretKey": SECRET}],
+             "actions": ["Read", "Write"]}]}))
         data = folder / "weed"
         data.mkdir()
         parts = ["master", "volume", "filer", "s3"]

@@ -34,6 +34,55 @@ def test_a_key_opens_the_door(gs, google, signed_env, at, tmp_path, flowers):
     assert len(google.given) == 2  # one token for each run
 
 
+@pytest.fixture(params=["user", "acting user", "external", "acting external", "machine"])
+def other_env(request, env, google, tmp_path):
+    """Everybody else that Google knows; how many tokens each takes; whom an error names."""
+    env = {**env, **google.env()}
+    name = "GOOGLE_APPLICATION_CREDENTIALS"
+    acted_as = f"the service account {google_module.ACTED_AS}"
+    if request.param == "user":
+        google.user_file(tmp_path / "home" / ".config" / "gcloud")
+        return env, 1, "the user"
+    if request.param == "acting user":
+        return {**env, name: str(google.impersonating_file())}, 2, acted_as
+    if request.param == "machine":
+        return {**env, **google.machine_env()}, 1, google_module.EMAIL
+    acts = request.param == "acting external"
+    return ({**env, name: str(google.external_file(acts))}, 1 + acts,
+            acted_as if acts else "the external account")
+
+
+def test_others_open_the_door(gs, google, other_env, at, flowers):
+    env, tokens, _ = other_env
+    run("cp", "-r", flowers, gs.url(at), env=env)
+    assert get_many(gs, at) == tree(flowers)
+    assert google.problems == []
+    assert len(google.given) == tokens
+
+
+def test_others_are_named_and_their_secrets_are_not(gs, google, other_env, at, monkeypatch):
+    monkeypatch.setattr(google, "may_be_used", False)
+    env, _, whom = other_env
+    said = run("ls", gs.url(at), code=FATAL, env=env).stderr
+    assert "secret" not in said
+    assert whom in said and google.problems == []
+
+
+def test_who_stands_in_between_is_told(gs, google, env, at, tmp_path):
+    path = google.impersonating_file()
+    gs.put(f"{at}/a", b"x")
+    run("ls", gs.url(at), env={**env, **google.env(), "GOOGLE_APPLICATION_CREDENTIALS": str(path)})
+    assert google.delegates == ["d@x"]
+
+
+def test_who_pays_is_told(gs, google, signed_env, at):
+    gs.put(f"{at}/a", b"x")
+    run("ls", gs.url(at), "--billing-project", "payer", env=signed_env)
+    assert google.payers == {"payer"}
+    run("ls", gs.url(at), env=signed_env)
+    assert google.payers == {"payer", None}
+
+
 def test_a_token_that_ends_early_is_asked_for_anew(gs, google, signed_env, at, flowers):
     google.revoke_at = 20
     run("cp", "-r", flowers, gs.url(at), env=signed_env)

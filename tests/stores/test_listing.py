@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
 from conftest import run
 
-from .conftest import CROWD, put_many
+from .conftest import CROWD, peak, put_many
+from .pages import OBJECTS, PAGES, PageMaker
+
 
 def names_of(done):
     return sorted(done.stdout.splitlines())
@@ -50,3 +53,15 @@ def test_a_whole_bucket(crowd, mill):
 def test_a_local_folder(tmp_path):
     (tmp_path / "a").write_bytes(b"")
     assert run("ls", tmp_path).stdout == "a\n"
+
+
+@pytest.mark.parametrize("bucket, slash", [("flat", "-"), ("folders", "/")])
+@pytest.mark.parametrize("scheme", ["gs", "s3"])
+def test_a_million_objects(env, tmp_path, scheme, bucket, slash):
+    """Each once, in flat memory, with folders to list side by side and without."""
+    with PageMaker() as server, open(tmp_path / "names", "wb") as names:
+        memory = peak("ls", f"{scheme}://{bucket}/all", env={**env, **server.env()}, stdout=names)
+    found = (tmp_path / "names").read_text().splitlines()
+    assert len(found) == len(set(found)) == PAGES * OBJECTS
+    assert {f"0000{slash}000.jpg", f"0999{slash}999.jpg"} <= set(found)
+    assert memory < 50, memory

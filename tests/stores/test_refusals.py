@@ -1,21 +1,24 @@
 """What cannot be done: a clear line, in time, and never a secret in it."""
 
+import socket
 import time
 
 import pytest
-from conftest import FATAL, USAGE, run
+from conftest import FATAL, OK, USAGE, run, tree
 
-from .servers import KEY, SECRET, free_ports
+from .conftest import get_many, put_many
+from .fault_proxy import FaultProxy
+from .servers import BLIND_KEY, KEY, SECRET, free_ports, noise
 
 SECONDS = 10
 
 
 def fails(env, *args, code=FATAL):
-    """Runs what must fail soon; returns its one line."""
+    """Runs what must fail soon; returns its line, and what pack advises in another."""
     began = time.monotonic()
     done = run(*args, code=code, env=env)
     assert time.monotonic() - began < SECONDS
-    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.count("\n") <= 1 + (args[0] == "pack"), done.stderr
     assert SECRET not in done.stdout + done.stderr
     return done.stderr
 
@@ -85,9 +88,66 @@ def test_usage(env, args):
     assert run(*args, code=USAGE, env=env).stderr.strip()
 
 
-def test_web_servers_are_read_only(gs, env):
-    url = f"http://127.0.0.1:{gs.port}/a"
-    assert "written" in fails(env, "cp", "-q", __file__, url, code=USAGE)
+@pytest.mark.parametrize("args", [("cp", "-q", __file__), ("cp", "-q", "-r", "gs://pictures/a"),
+                                  ("pack", "gs://pictures/a")])
+def test_web_servers_are_read_only(gs, env, args):
+    """Which is known without asking anybody."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        where = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        env = {**env, "STORAGE_EMULATOR_HOST": where}
+        assert "written" in fails(env, *args, f"{where}/a", code=USAGE)
+        nobody.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            nobody.accept()
+
+
+@pytest.mark.parametrize("scheme", ["gs", "s3"])
+def test_nobody_answers(env, scheme):
+    """Packets go nowhere: whoever listens has more callers than it takes."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf:
+        callers = [socket.socket() for _ in range(4)]
+        for caller in callers:
+            caller.setblocking(False)
+            caller.connect_ex(deaf.getsockname())
+        where = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        env = {**env, "STORAGE_EMULATOR_HOST": where, "AWS_ENDPOINT_URL_S3": where,
+               "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+        assert "cannot reach 127.0.0.1" in fails(env, "ls", f"{scheme}://bucket/a")
+        for caller in callers:
+            caller.close()
+
+
+@pytest.mark.parametrize("scheme", ["gs", "s3"])
+def test_a_host_that_has_no_address(env, scheme):
+    where = "https://nowhere.invalid"
+    env = {**env, "SHARDMILL_GS_ENDPOINT": where, "AWS_ENDPOINT_URL_S3": where,
+           "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    assert "nowhere.invalid" in fails(env, "ls", f"{scheme}://bucket/a")
+
+
+@pytest.mark.parametrize("size", [1000, 20 << 20])
+def test_a_full_bucket(store, env, at, tmp_path, flowers, size):
+    (tmp_path / "file").write_bytes(noise(size))
+    with FaultProxy(store.port, ["full"], share=1) as proxy:
+        full = {**env, **store.env(proxy.port)}
+        said = fails(full, "cp", "-q", tmp_path / "file", store.url(f"{at}/file"))
+        assert "no space is left" in said or "QuotaExceeded" in said
+        assert "QuotaExceeded" in fails(full, "pack", "-q", flowers, store.url(at))
+    assert store.keys(at) == []
+
+
+def test_a_bucket_that_may_not_be_listed(s3, env, at, flowers, tmp_path):
+    """It can be read and written by those who know names."""
+    blind = {**env, **s3.env(), "AWS_ACCESS_KEY_ID": BLIND_KEY}
+    put_many(s3, {f"{at}/in/{name}": data for name, data in tree(flowers).items()})
+    for args in ("ls", s3.url(f"{at}/in")), ("pack", s3.url(f"{at}/in"), tmp_path / "out"):
+        said = fails(blind, *args)
+        assert "not permitted" in said and "s3:ListBucket" in said and BLIND_KEY[:4] in said
+    name = next(iter(tree(flowers)))
+    run("cp", "-q", s3.url(f"{at}/in/{name}"), tmp_path / "down", code=OK, env=blind)
+    assert (tmp_path / "down").read_bytes() == (flowers / name).read_bytes()
+    run("cp", "-q", tmp_path / "down", s3.url(f"{at}/up"), code=OK, env=blind)
+    assert get_many(s3, at)["up"] == (flowers / name).read_bytes()
 
 
 def test_a_folder_is_copied_with_r_only(store, mill, at, tmp_path):

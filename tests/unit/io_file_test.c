@@ -2,6 +2,9 @@
 #include "files.h"
 #include "io/io.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 /* ---- Writing */
 
 static void shows_nothing_before_commit(void **state)
@@ -261,16 +264,23 @@ static void removes_only_leftovers(void **state)
     put_text(in(*state, ".shardmill-0123456789abcdef.tmp"), "x");
     make_folder(in(*state, "stats"));
     put_text(in(*state, "stats/.shardmill-0123456789abcdef.tmp"), "x");
-    sm_sink *sink; /* what a killed writer would leave, whatever its name */
-    assert_int_equal(sm_sink_open(&sink, in(*state, "shard")), SM_OK);
+    sm_sink *sink;
+    pid_t killed = fork(); /* what a killed writer leaves, whatever its name */
+    if (killed == 0) _exit(sm_sink_open(&sink, in(*state, "shard")) == SM_OK ? 0 : 1);
+    int how;
+    assert_int_equal(waitpid(killed, &how, 0), killed);
+    assert_int_equal(how, 0);
+    assert_int_equal(entries_below(*state), count + 4);
+    assert_int_equal(sm_sink_open(&sink, in(*state, "shard")), SM_OK); /* a writer that lives */
 
     assert_int_equal(sm_io_remove_leftovers(*state), SM_OK);
     for (size_t i = 0; i < count; i++) assert_true(is_there(in(*state, "%s", kept[i])));
-    assert_int_equal(entries_below(*state), count + 2);
+    assert_int_equal(entries_below(*state), count + 3);
     assert_int_equal(sm_io_remove_leftovers(in(*state, "stats")), SM_OK);
-    assert_int_equal(entries_below(*state), count + 1);
+    assert_int_equal(entries_below(*state), count + 2);
     assert_int_equal(sm_io_remove_leftovers(in(*state, "none")), SM_OK);
-    sm_sink_abandon(sink);
+    assert_int_equal(sm_sink_commit(sink), SM_OK);
+    assert_true(is_there(in(*state, "shard")));
 }
 
 static void makes_folders_above(void **state)

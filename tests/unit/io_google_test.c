@@ -16,6 +16,32 @@ static sm_status parse(sm_google_key *key, const char *text)
     return sm_google_key_parse(key, text, strlen(text), "key.json");
 }
 
+static void reads_who_acts_as_another(void **state)
+{
+    (void)state;
+    sm_google_key key = {0};
+    assert_int_equal(
+        parse(&key, "{\"type\":\"impersonated_service_account\",\"delegates\":[\"d\"],"
+                    "\"service_account_impersonation_url\":\"https://u\",\"source_credentials\":{"
+                    "\"type\":\"authorized_user\",\"client_id\":\"i\",\"client_secret\":\"s\","
+                    "\"refresh_token\":\"r\"}}"),
+        SM_OK);
+    assert_int_equal(key.kind, SM_GOOGLE_USER);
+    assert_string_equal(key.impersonation_url, "https://u");
+    assert_int_equal(json_array_size(key.delegates), 1);
+    sm_google_key_free(&key);
+    static const char *const bad[] = {
+        "{\"type\":\"impersonated_service_account\"}",
+        "{\"type\":\"impersonated_service_account\",\"source_credentials\":{}}",
+        "{\"type\":\"impersonated_service_account\",\"source_credentials\":{\"type\":"
+        "\"impersonated_service_account\"},\"service_account_impersonation_url\":\"u\"}",
+        "{\"type\":\"impersonated_service_account\",\"source_credentials\":{\"type\":"
+        "\"authorized_user\",\"client_id\":\"i\",\"client_secret\":\"s\",\"refresh_token\":"
+        "\"r\"}}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(parse(&key, bad[i]), SM_ERR_FORMAT);
+}
+
 static void reads_the_three_kinds(void **state)
 {
     (void)state;
@@ -298,13 +324,10 @@ static void finds_where_the_next_page_begins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_the_three_kinds),
-        cmocka_unit_test(refuses_hostile_files),
-        cmocka_unit_test(signs_what_openssl_verifies),
-        cmocka_unit_test(reads_places),
-        cmocka_unit_test(builds_urls),
-        cmocka_unit_test(reads_resources),
-        cmocka_unit_test(finds_where_the_next_page_begins),
+        cmocka_unit_test(reads_the_three_kinds), cmocka_unit_test(reads_who_acts_as_another),
+        cmocka_unit_test(refuses_hostile_files), cmocka_unit_test(signs_what_openssl_verifies),
+        cmocka_unit_test(reads_places),          cmocka_unit_test(builds_urls),
+        cmocka_unit_test(reads_resources),       cmocka_unit_test(finds_where_the_next_page_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

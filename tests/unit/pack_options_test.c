@@ -230,6 +230,74 @@ static void leaves_out_what_does_not_change_bytes(void **state)
     json_decref(unshuffled);
 }
 
+static void expect_return(const sm_pack_options *options)
+{
+    sm_pack_options back;
+    json_t *object = describe(options);
+    if (sm_options_from_json(&back, object) != SM_OK) fail_msg("%s", sm_last_error());
+    json_t *again = describe(&back); /* under the same name */
+    assert_true(json_equal(object, again));
+    json_decref(object);
+    json_decref(again);
+}
+
+/* Every option that decides bytes, and every value of those that are chosen. */
+static void comes_back_from_json(void **state)
+{
+    (void)state;
+    sm_pack_options o;
+    sm_pack_options_init(&o);
+    expect_return(&o);
+    for (int i = 0; sm_choice_name(SM_CHOICE_RESIZE_MODE, i) != NULL; i++) {
+        o.picture.resize_mode = (sm_resize_mode)i;
+        expect_return(&o);
+    }
+    for (int i = 0; sm_choice_name(SM_CHOICE_FILTER, i) != NULL; i++) {
+        o.picture.filter = (sm_filter)i;
+        expect_return(&o);
+    }
+    o.picture.decode = SM_DECODE_EXACT;
+    o.picture.encode_format = SM_ENCODE_KEEP;
+    o.picture.chroma = SM_CHROMA_420;
+    o.picture.encode_quality = 1;
+    o.picture.width = 16384;
+    o.picture.height = 1;
+    o.picture.orient = false;
+    o.picture.strict = true;
+    o.picture.max_pixels = UINT64_MAX;
+    o.schema = SM_SCHEMA_FAST_AND_LEAN;
+    o.version = "1.2.3";
+    o.splits = "train=0.9,val=0.1";
+    o.seed = UINT64_MAX;
+    o.shards = 99999;
+    o.max_shard_size_mb = 7;
+    o.compression = SM_COMPRESSION_GZIP;
+    expect_return(&o);
+    o.shuffle = false;
+    o.shards = 0;
+    o.images_per_shard = UINT32_MAX;
+    o.schema = SM_SCHEMA_TFDS;
+    o.labels = SM_LABELS_NONE;
+    expect_return(&o);
+}
+
+static void takes_no_options_of_another_version(void **state)
+{
+    (void)state;
+    sm_pack_options options, back;
+    sm_pack_options_init(&options);
+    json_t *object = describe(&options);
+    json_object_set_new(object, "brand-new", json_string("yes"));
+    assert_int_equal(sm_options_from_json(&back, object), SM_ERR_FORMAT);
+    json_object_del(object, "brand-new");
+    json_object_set_new(object, "filter", json_string("newest"));
+    assert_int_equal(sm_options_from_json(&back, object), SM_ERR_FORMAT);
+    json_object_set_new(object, "filter", json_integer(5));
+    assert_int_equal(sm_options_from_json(&back, object), SM_ERR_FORMAT);
+    json_decref(object);
+    assert_int_not_equal(sm_options_from_json(&back, NULL), SM_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +305,8 @@ int main(void)
         cmocka_unit_test(refuses_bad_splits),
         cmocka_unit_test(refuses_what_makes_no_sense),
         cmocka_unit_test(tells_each_difference),
+        cmocka_unit_test(comes_back_from_json),
+        cmocka_unit_test(takes_no_options_of_another_version),
         cmocka_unit_test(leaves_out_what_does_not_change_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
