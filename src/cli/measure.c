@@ -398,7 +398,6 @@ static int run_measure(int argc, char **argv)
     measure_call call = {0};
     engine_call_init(&call.engine);
     arguments found;
-    engine_call_init(&call.engine);
     if (!read_options(&found, &call, &measure_command, argc, argv)) return EXIT_USAGE;
     if (found.help) {
         print_help(&measure_command);
