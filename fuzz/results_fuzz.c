@@ -65,8 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enter();
     write_results(data, size);
     const char *const paths[] = {path};
-    sm_table table;
-    sm_status status = sm_table_read(&table, paths, 1);
+    sm_results table;
+    sm_status status = sm_results_read(&table, paths, 1);
     FUZZ_CHECK(status == SM_OK || status == SM_ERR_FORMAT || status == SM_ERR_CORRUPT ||
                status == SM_ERR_LIMIT);
     FUZZ_CHECK(status == SM_OK || *sm_last_error() != '\0');
@@ -78,6 +78,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_exports(&analysis);
         sm_analysis_free(&analysis);
     }
-    sm_table_free(&table);
+    sm_results_free(&table);
     return 0;
 }

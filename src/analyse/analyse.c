@@ -4,7 +4,7 @@
 
 enum { WORDS_MAX = 1 << 20 };
 
-sm_status sm_analyse(sm_analysis *a, const sm_table *table)
+sm_status sm_analyse(sm_analysis *a, const sm_results *table)
 {
     *a = (sm_analysis){.table = table, .chosen = -1};
     sm_buf_init(&a->words, WORDS_MAX);

@@ -12,7 +12,7 @@
 /* ---- Cells: trials of equal settings */
 
 typedef struct sm_cell {
-    const sm_trial *first;       /* the settings */
+    const sm_measured *first;       /* the settings */
     size_t begin, count;         /* its trials: sm_analysis.order[begin] and on */
     sm_summary rate;             /* images a second */
     sm_summary bandwidth;        /* bytes a second */
@@ -24,7 +24,7 @@ typedef struct sm_cell {
 
 /* What is not free to choose: how the cache was, whether pictures were decoded, the step. */
 typedef struct sm_condition {
-    const sm_trial *like;
+    const sm_measured *like;
     size_t begin, cells; /* sm_analysis.cells[begin] and on */
     size_t best;         /* a cell */
     size_t thrifty;      /* one with fewer readers that is not told apart from best; else best */
@@ -85,7 +85,7 @@ typedef struct sm_point {
 /* ---- Files against shards, by readers */
 
 typedef struct sm_versus {
-    const sm_trial *like; /* conditions */
+    const sm_measured *like; /* conditions */
     uint64_t readers;
     size_t blocks;        /* equal settings measured on both sides */
     double files, shards; /* images a second: geometric means over the blocks */
@@ -98,10 +98,10 @@ typedef struct sm_varying {
 } sm_varying;
 
 typedef struct sm_analysis {
-    const sm_table *table;
+    const sm_results *table;
     size_t used, left[SM_LEFT_COUNT]; /* trials that count; trials that do not, by reason */
     sm_varying varies;
-    const sm_trial **order; /* the trials that count, cell by cell */
+    const sm_measured **order; /* the trials that count, cell by cell */
     sm_cell *cells;
     size_t cell_count;
     sm_condition *conditions; /* the most telling one first: cold, direct, then warm */
@@ -119,7 +119,7 @@ typedef struct sm_analysis {
 
 /* table must outlive analysis. Free it in any case. A table without a trial that counts is analysed
  * too, and the words say so. */
-sm_status sm_analyse(sm_analysis *analysis, const sm_table *table);
+sm_status sm_analyse(sm_analysis *analysis, const sm_results *table);
 void sm_analysis_free(sm_analysis *analysis);
 
 /* The parts, in their order; each adds to analysis. */
@@ -129,22 +129,22 @@ sm_status sm_fit_throughput(sm_analysis *analysis);
 sm_status sm_fit_latency(sm_analysis *analysis);
 sm_status sm_find_words(sm_analysis *analysis);
 
-bool sm_is_files(const sm_trial *trial); /* image files, not shards */
-bool sm_same_condition(const sm_trial *a, const sm_trial *b);
+bool sm_is_files(const sm_measured *trial); /* image files, not shards */
+bool sm_same_condition(const sm_measured *a, const sm_measured *b);
 const char *sm_model_name(sm_model model);
 
 /* The model's seconds a read. */
 double sm_latency_at(const sm_latency *latency, double size, double readers);
 
 /* "TFRecord shards, 8 readers, batches of 64": the settings that vary. */
-sm_status sm_setting_words(sm_buf *words, const sm_analysis *analysis, const sm_trial *setting);
+sm_status sm_setting_words(sm_buf *words, const sm_analysis *analysis, const sm_measured *setting);
 /* "cold", "warm, decoded": for people. */
-sm_status sm_condition_words(sm_buf *words, const sm_trial *like);
+sm_status sm_condition_words(sm_buf *words, const sm_measured *like);
 const char *sm_format_words(const char *format);
 
 /* ---- Views */
 sm_status sm_analysis_json(sm_buf *json, const sm_analysis *analysis);
 /* RFC 4180: a row a trial, also those left out, with the reason. */
-sm_status sm_trials_csv(sm_buf *csv, const sm_table *table);
+sm_status sm_trials_csv(sm_buf *csv, const sm_results *table);
 
 #endif

@@ -9,13 +9,13 @@
 
 enum { QUADRATURE = 400, CONTENDERS_MAX = 50 };
 
-bool sm_is_files(const sm_trial *trial)
+bool sm_is_files(const sm_measured *trial)
 {
     return strcmp(trial->format, "files") == 0;
 }
 
 /* Cold says the most about storage, warm the least. */
-static int cache_rank(const sm_trial *t)
+static int cache_rank(const sm_measured *t)
 {
     static const char *const ranks[] = {"cold", "direct", "unknown", "warm"};
     for (int i = 0; i < 4; i++)
@@ -28,7 +28,7 @@ static int compare_u64(uint64_t a, uint64_t b)
     return (a > b) - (a < b);
 }
 
-static int by_condition(const sm_trial *a, const sm_trial *b)
+static int by_condition(const sm_measured *a, const sm_measured *b)
 {
     int differ = cache_rank(a) - cache_rank(b);
     if (differ == 0) differ = strcmp(a->cache, b->cache);
@@ -38,7 +38,7 @@ static int by_condition(const sm_trial *a, const sm_trial *b)
 }
 
 /* Files before shards, then by name. */
-static int by_setting(const sm_trial *a, const sm_trial *b)
+static int by_setting(const sm_measured *a, const sm_measured *b)
 {
     int differ = by_condition(a, b);
     if (differ == 0) differ = (int)sm_is_files(b) - (int)sm_is_files(a);
@@ -54,13 +54,13 @@ static int by_setting(const sm_trial *a, const sm_trial *b)
 
 static int by_setting_and_line(const void *x, const void *y)
 {
-    const sm_trial *a = *(const sm_trial *const *)x, *b = *(const sm_trial *const *)y;
+    const sm_measured *a = *(const sm_measured *const *)x, *b = *(const sm_measured *const *)y;
     int differ = by_setting(a, b);
     if (differ == 0) differ = compare_u64(a->file, b->file);
     return differ != 0 ? differ : compare_u64(a->line, b->line);
 }
 
-bool sm_same_condition(const sm_trial *a, const sm_trial *b)
+bool sm_same_condition(const sm_measured *a, const sm_measured *b)
 {
     return by_condition(a, b) == 0;
 }
@@ -86,8 +86,8 @@ static void summarize_cell(const sm_analysis *a, sm_cell *cell, double *work)
 {
     double seconds = 0, cpu = 0, stall = 0, longest = NAN;
     for (size_t i = 0; i < cell->count; i++) {
-        const sm_trial *t = a->order[cell->begin + i];
-        work[i] = sm_trial_rate(t);
+        const sm_measured *t = a->order[cell->begin + i];
+        work[i] = sm_measured_rate(t);
         seconds += t->seconds;
         cpu += t->cpu_user_s + t->cpu_system_s;
         stall += t->stall_s;
@@ -95,15 +95,15 @@ static void summarize_cell(const sm_analysis *a, sm_cell *cell, double *work)
     }
     cell->rate = sm_summarize(work, cell->count, 0.95);
     for (size_t i = 0; i < cell->count; i++)
-        work[i] = sm_trial_bandwidth(a->order[cell->begin + i]);
+        work[i] = sm_measured_bandwidth(a->order[cell->begin + i]);
     cell->bandwidth = sm_summarize(work, cell->count, 0.95);
-    cell->p50 = mean_of(a, cell, offsetof(sm_trial, latency_p50));
-    cell->p95 = mean_of(a, cell, offsetof(sm_trial, latency_p95));
-    cell->p99 = mean_of(a, cell, offsetof(sm_trial, latency_p99));
+    cell->p50 = mean_of(a, cell, offsetof(sm_measured, latency_p50));
+    cell->p95 = mean_of(a, cell, offsetof(sm_measured, latency_p95));
+    cell->p99 = mean_of(a, cell, offsetof(sm_measured, latency_p99));
     cell->max = longest;
     cell->cpu = cpu / seconds;
     cell->stall = stall / seconds;
-    cell->first_batch_s = mean_of(a, cell, offsetof(sm_trial, first_batch_s));
+    cell->first_batch_s = mean_of(a, cell, offsetof(sm_measured, first_batch_s));
     cell->p_best = NAN;
 }
 
@@ -136,10 +136,10 @@ typedef struct contender {
     double error; /* of mean */
 } contender;
 
-static double log_rate(const sm_trial *t)
+static double log_rate(const sm_measured *t)
 {
     return log(
-        fmax(sm_trial_rate(t), 1e-9)); /* a trial without images is slow, not infinitely so */
+        fmax(sm_measured_rate(t), 1e-9)); /* a trial without images is slow, not infinitely so */
 }
 
 static double cell_log_mean(const sm_analysis *a, const sm_cell *cell)
@@ -250,7 +250,7 @@ static void find_varying(sm_analysis *a)
 {
     sm_varying *v = &a->varies;
     for (size_t i = 1; i < a->cell_count; i++) {
-        const sm_trial *x = a->cells[0].first, *y = a->cells[i].first, *z = a->cells[i - 1].first;
+        const sm_measured *x = a->cells[0].first, *y = a->cells[i].first, *z = a->cells[i - 1].first;
         v->source = v->source || (y->format == z->format && y->source != z->source);
         v->order = v->order || x->order != y->order;
         v->read_size = v->read_size || (y->format == z->format && y->read_size != z->read_size);
@@ -265,7 +265,7 @@ sm_status sm_find_cells(sm_analysis *a)
     a->order = calloc(a->table->count + 1, sizeof *a->order);
     if (a->order == NULL) return sm_fail_memory(a->table->count * sizeof *a->order);
     for (size_t i = 0; i < a->table->count; i++) {
-        const sm_trial *t = &a->table->trials[i];
+        const sm_measured *t = &a->table->trials[i];
         a->left[t->left_out]++;
         if (t->left_out == SM_COUNTS) a->order[a->used++] = t;
     }

@@ -51,7 +51,7 @@ static json_t *summary_json(const sm_summary *s)
                      number(s->sd), "low", number(s->low), "high", number(s->high));
 }
 
-static json_t *setting(const sm_trial *t)
+static json_t *setting(const sm_measured *t)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "source",
                      text(t->source), "format", text(t->format), "order", text(t->order), "cache",
@@ -164,11 +164,11 @@ static json_t *model_json(const sm_analysis *a, sm_model model)
     return o;
 }
 
-static json_t *left_out_json(const sm_table *table)
+static json_t *left_out_json(const sm_results *table)
 {
     json_t *out = json_array();
     for (size_t i = 0; i < table->count; i++) {
-        const sm_trial *t = &table->trials[i];
+        const sm_measured *t = &table->trials[i];
         if (t->left_out == SM_COUNTS) continue;
         push(&out, json_pack("{s:o, s:o, s:o, s:o, s:o}", "file", text(table->files[t->file]),
                              "line", whole(t->line), "trial", whole(t->number), "why",
@@ -223,7 +223,7 @@ static sm_status csv_text(sm_buf *csv, const char *value)
     return status == SM_OK ? sm_buf_append_str(csv, "\"") : status;
 }
 
-static sm_status csv_marks(sm_buf *csv, const sm_trial *t)
+static sm_status csv_marks(sm_buf *csv, const sm_measured *t)
 {
     sm_buf marks;
     sm_buf_init(&marks, SIZE_MAX / 2);
@@ -235,14 +235,14 @@ static sm_status csv_marks(sm_buf *csv, const sm_trial *t)
     return status;
 }
 
-static sm_status csv_row(sm_buf *csv, const sm_table *table, const sm_trial *t)
+static sm_status csv_row(sm_buf *csv, const sm_results *table, const sm_measured *t)
 {
     const char *texts[] = {
         table->files[t->file], t->source, t->format, t->order, t->cache, t->host, t->executor};
     const uint64_t wholes[] = {t->line,    t->number,    t->batch_size, t->batches,
                                t->readers, t->read_size, t->repeat};
     const double numbers[] = {t->step_ms,      t->images,          t->bytes,
-                              t->seconds,      sm_trial_rate(t),   sm_trial_bandwidth(t),
+                              t->seconds,      sm_measured_rate(t),   sm_measured_bandwidth(t),
                               t->reads,        t->first_byte_s,    t->first_batch_s,
                               t->stall_s,      t->latency_mean,    t->latency_p50,
                               t->latency_p95,  t->latency_p99,     t->latency_max,
@@ -268,7 +268,7 @@ static sm_status csv_row(sm_buf *csv, const sm_table *table, const sm_trial *t)
     return status == SM_OK ? sm_buf_append_str(csv, "\r\n") : status;
 }
 
-sm_status sm_trials_csv(sm_buf *csv, const sm_table *table)
+sm_status sm_trials_csv(sm_buf *csv, const sm_results *table)
 {
     sm_status status = sm_buf_append_str(
         csv, "file,source,format,order,cache,host,executor,line,trial,batch_size,batches,readers,"

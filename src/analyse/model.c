@@ -241,11 +241,11 @@ static void describe(sm_latency *l, const sm_point *p, work *w)
 
 typedef struct grouped {
     char storage[SM_NAME_LEN];
-    const sm_trial *trial;
+    const sm_measured *trial;
     double cpus;
 } grouped;
 
-static void name_storage(grouped *g, const sm_table *table, const sm_trial *t)
+static void name_storage(grouped *g, const sm_results *table, const sm_measured *t)
 {
     g->trial = t;
     const json_t *header = table->runs[t->run].header;
@@ -282,7 +282,7 @@ static int by_group(const void *p, const void *q)
 
 static int by_group_and_line(const void *p, const void *q)
 {
-    const sm_trial *a = ((const grouped *)p)->trial, *b = ((const grouped *)q)->trial;
+    const sm_measured *a = ((const grouped *)p)->trial, *b = ((const grouped *)q)->trial;
     int differ = by_group(p, q);
     if (differ == 0) differ = (a->file > b->file) - (a->file < b->file);
     return differ != 0 ? differ : (a->line > b->line) - (a->line < b->line);
@@ -290,11 +290,11 @@ static int by_group_and_line(const void *p, const void *q)
 
 static sm_point point_of(const grouped *g)
 {
-    const sm_trial *t = g->trial;
+    const sm_measured *t = g->trial;
     return (sm_point){.size = t->bytes / t->reads,
                       .readers = (double)t->readers,
                       .latency = t->latency_mean,
-                      .bandwidth = sm_trial_bandwidth(t),
+                      .bandwidth = sm_measured_bandwidth(t),
                       .busy = g->cpus > 0 ? (t->cpu_user_s + t->cpu_system_s) / t->seconds / g->cpus
                                           : NAN};
 }
@@ -334,7 +334,7 @@ sm_status sm_fit_latency(sm_analysis *a)
         status = sm_fail_memory(room * sizeof *all);
     size_t n = 0, cap = 0;
     for (size_t i = 0; status == SM_OK && i < a->used; i++) {
-        const sm_trial *t = a->order[i];
+        const sm_measured *t = a->order[i];
         if (t->reads > 0 && t->bytes > 0 && t->latency_mean > 0)
             name_storage(&all[n++], a->table, t);
     }

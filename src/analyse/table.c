@@ -15,7 +15,7 @@ enum { FILE_LIMIT = 512 << 20, LINE_LIMIT = 1 << 20, TEXTS_MAX = 20000 };
 static const double most = 9007199254740992.0; /* 2^53: whole numbers up to here are exact */
 
 typedef struct reading {
-    sm_table *table;
+    sm_results *table;
     const char *path;
     size_t file, line;
     const json_t *row;
@@ -29,7 +29,7 @@ static sm_status bad(const reading *r, const char *what, const char *key)
 /* ---- Fields */
 
 /* The same pointer for the same text. */
-static sm_status intern(const char **text, sm_table *table, const char *value)
+static sm_status intern(const char **text, sm_results *table, const char *value)
 {
     if (json_object_get(table->texts, value) == NULL) {
         if (json_object_size(table->texts) >= TEXTS_MAX)
@@ -86,7 +86,7 @@ static sm_status read_number_of(const reading *r, double *number, const json_t *
 }
 
 /* Every optional number of a row. */
-static sm_status read_numbers(const reading *r, sm_trial *t)
+static sm_status read_numbers(const reading *r, sm_measured *t)
 {
     const struct {
         const char *key;
@@ -126,7 +126,7 @@ static sm_status read_numbers(const reading *r, sm_trial *t)
     return status;
 }
 
-static sm_status read_marks(const reading *r, sm_trial *t)
+static sm_status read_marks(const reading *r, sm_measured *t)
 {
     const json_t *marks = json_object_get(r->row, "marks");
     if (marks != NULL && !json_is_null(marks) && !json_is_array(marks))
@@ -152,7 +152,7 @@ static const struct {
                  {"warm-up", SM_LEFT_WARM_UP},
                  {"outlier", SM_LEFT_OUTLIER}};
 
-static sm_left_out judge(const sm_trial *t)
+static sm_left_out judge(const sm_measured *t)
 {
     if (t->error != NULL) return SM_LEFT_FAILED;
     for (size_t e = 0; e < sizeof excluding / sizeof *excluding; e++)
@@ -162,7 +162,7 @@ static sm_left_out judge(const sm_trial *t)
 }
 
 /* What every number that follows rests on. */
-static sm_status check_trial(const reading *r, const sm_trial *t)
+static sm_status check_trial(const reading *r, const sm_measured *t)
 {
     if (t->error != NULL) return SM_OK;
     if (isnan(t->images)) return bad(r, "there is no", "images");
@@ -176,18 +176,18 @@ static sm_status check_trial(const reading *r, const sm_trial *t)
 
 static sm_status add_trial(const reading *r)
 {
-    sm_table *table = r->table;
+    sm_results *table = r->table;
     if (table->run_count == 0 || table->runs[table->run_count - 1].file != r->file)
         return sm_fail(SM_ERR_CORRUPT,
                        "'%s' line %zu: a trial before the line that tells of its run", r->path,
                        r->line);
     if (table->count >= SM_TRIALS_MAX)
         return sm_fail(SM_ERR_LIMIT, "more than %d trials", SM_TRIALS_MAX);
-    sm_status status = sm_array_grow(&table->trials, &table->cap, table->count, sizeof(sm_trial));
+    sm_status status = sm_array_grow(&table->trials, &table->cap, table->count, sizeof(sm_measured));
     if (status != SM_OK) return status;
 
-    sm_trial *t = &table->trials[table->count];
-    *t = (sm_trial){.run = table->run_count - 1, .file = r->file, .line = r->line};
+    sm_measured *t = &table->trials[table->count];
+    *t = (sm_measured){.run = table->run_count - 1, .file = r->file, .line = r->line};
     t->decode = json_is_true(json_object_get(r->row, "decode"));
     status = read_text(r, &t->error, "error", NULL, false);
     if (status == SM_OK) status = read_text(r, &t->source, "source", NULL, true);
@@ -214,7 +214,7 @@ static sm_status add_trial(const reading *r)
 
 static sm_status add_run(const reading *r, json_t *row)
 {
-    sm_table *table = r->table;
+    sm_results *table = r->table;
     if (table->run_count >= SM_RUNS_MAX)
         return sm_fail(SM_ERR_LIMIT, "more than %d runs", SM_RUNS_MAX);
     sm_status status =
@@ -262,7 +262,7 @@ static sm_status read_line(reading *r, const char *text, size_t len)
     return status;
 }
 
-static sm_status read_path(sm_table *table, size_t file)
+static sm_status read_path(sm_results *table, size_t file)
 {
     sm_buf text;
     sm_buf_init(&text, FILE_LIMIT);
@@ -285,9 +285,9 @@ static sm_status read_path(sm_table *table, size_t file)
     return status;
 }
 
-sm_status sm_table_read(sm_table *table, const char *const *paths, size_t count)
+sm_status sm_results_read(sm_results *table, const char *const *paths, size_t count)
 {
-    *table = (sm_table){.texts = json_object(), .files = calloc(count + 1, sizeof(char *))};
+    *table = (sm_results){.texts = json_object(), .files = calloc(count + 1, sizeof(char *))};
     if (table->texts == NULL || table->files == NULL) return sm_fail_memory(count);
     sm_status status = SM_OK;
     for (size_t i = 0; status == SM_OK && i < count; i++) {
@@ -297,14 +297,14 @@ sm_status sm_table_read(sm_table *table, const char *const *paths, size_t count)
     return status;
 }
 
-void sm_table_free(sm_table *table)
+void sm_results_free(sm_results *table)
 {
     for (size_t i = 0; i < table->run_count; i++) json_decref(table->runs[i].header);
     free(table->runs);
     free(table->trials);
     free(table->files);
     json_decref(table->texts);
-    *table = (sm_table){0};
+    *table = (sm_results){0};
 }
 
 const char *sm_left_out_name(sm_left_out why)
@@ -320,12 +320,12 @@ const char *sm_left_out_name(sm_left_out why)
     return "counts";
 }
 
-double sm_trial_rate(const sm_trial *trial)
+double sm_measured_rate(const sm_measured *trial)
 {
     return trial->images / trial->seconds;
 }
 
-double sm_trial_bandwidth(const sm_trial *trial)
+double sm_measured_bandwidth(const sm_measured *trial)
 {
     return trial->bytes / trial->seconds;
 }

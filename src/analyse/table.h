@@ -19,7 +19,7 @@ typedef enum sm_left_out {
 
 /* Texts are interned: the same text is the same pointer, for the life of the table. Numbers that
  * the row does not tell are not-a-number. */
-typedef struct sm_trial {
+typedef struct sm_measured {
     const char *source, *format, *order, *cache;
     const char *host, *executor, *error; /* NULL: not told */
     const char *marks[SM_MARKS_MAX];
@@ -36,33 +36,33 @@ typedef struct sm_trial {
     double device_bytes, socket_bytes, resident_before, resident_after, retries;
     double start_s, end_s;
     sm_left_out left_out;
-} sm_trial;
+} sm_measured;
 
 typedef struct sm_run {
     json_t *header; /* the "kind":"run" row */
     size_t file;
 } sm_run;
 
-typedef struct sm_table {
-    sm_trial *trials;
+typedef struct sm_results {
+    sm_measured *trials;
     size_t count, cap;
     sm_run *runs;
     size_t run_count, run_cap;
     const char **files; /* borrowed from the caller */
     size_t file_count;
     json_t *texts; /* the interned texts, as keys */
-} sm_table;
+} sm_results;
 
 /* Reads several files as one table. What is wrong is told with file and line. The paths must
  * outlive the table; free it in any case. */
-sm_status sm_table_read(sm_table *table, const char *const *paths, size_t count);
-void sm_table_free(sm_table *table);
+sm_status sm_results_read(sm_results *table, const char *const *paths, size_t count);
+void sm_results_free(sm_results *table);
 
 /* "served from cache": for people. Never NULL. */
 const char *sm_left_out_name(sm_left_out why);
 
 /* Images and bytes a second. */
-double sm_trial_rate(const sm_trial *trial);
-double sm_trial_bandwidth(const sm_trial *trial);
+double sm_measured_rate(const sm_measured *trial);
+double sm_measured_bandwidth(const sm_measured *trial);
 
 #endif

@@ -24,50 +24,50 @@ const char *sm_model_name(sm_model model)
 
 /* ---- The terms of a design */
 
-typedef double number_fn(const sm_trial *t);
-typedef void level_fn(char name[SM_NAME_LEN], const sm_trial *t);
+typedef double number_fn(const sm_measured *t);
+typedef void level_fn(char name[SM_NAME_LEN], const sm_measured *t);
 
-static double number_batch_size(const sm_trial *t)
+static double number_batch_size(const sm_measured *t)
 {
     return (double)t->batch_size;
 }
 
-static double number_batches(const sm_trial *t)
+static double number_batches(const sm_measured *t)
 {
     return (double)t->batches;
 }
 
-static double number_product(const sm_trial *t)
+static double number_product(const sm_measured *t)
 {
     return (double)t->batch_size * (double)t->batches;
 }
 
-static double number_readers(const sm_trial *t)
+static double number_readers(const sm_measured *t)
 {
     return (double)t->readers;
 }
 
-static void level_format(char name[SM_NAME_LEN], const sm_trial *t)
+static void level_format(char name[SM_NAME_LEN], const sm_measured *t)
 {
     snprintf(name, SM_NAME_LEN, "%s", t->format);
 }
 
-static void level_order(char name[SM_NAME_LEN], const sm_trial *t)
+static void level_order(char name[SM_NAME_LEN], const sm_measured *t)
 {
     snprintf(name, SM_NAME_LEN, "%s", t->order);
 }
 
-static void level_cache(char name[SM_NAME_LEN], const sm_trial *t)
+static void level_cache(char name[SM_NAME_LEN], const sm_measured *t)
 {
     snprintf(name, SM_NAME_LEN, "%s", t->cache);
 }
 
-static void level_decode(char name[SM_NAME_LEN], const sm_trial *t)
+static void level_decode(char name[SM_NAME_LEN], const sm_measured *t)
 {
     snprintf(name, SM_NAME_LEN, "%s", t->decode ? "yes" : "no");
 }
 
-static void level_read_size(char name[SM_NAME_LEN], const sm_trial *t)
+static void level_read_size(char name[SM_NAME_LEN], const sm_measured *t)
 {
     if (t->read_size == 0)
         snprintf(name, SM_NAME_LEN, "whole");
@@ -75,7 +75,7 @@ static void level_read_size(char name[SM_NAME_LEN], const sm_trial *t)
         snprintf(name, SM_NAME_LEN, "%llu", (unsigned long long)t->read_size);
 }
 
-static void level_source(char name[SM_NAME_LEN], const sm_trial *t)
+static void level_source(char name[SM_NAME_LEN], const sm_measured *t)
 {
     snprintf(name, SM_NAME_LEN, "%s", t->source);
 }
@@ -204,7 +204,7 @@ static sm_status fit_model(sm_analysis *a, sm_model model, design *d)
     d->to = r;
     d->terms = 0;
     for (size_t i = 0; i < d->n; i++) {
-        double rate = sm_trial_rate(a->order[i]);
+        double rate = sm_measured_rate(a->order[i]);
         if (model == SM_MODEL_LOG && !(rate > 0)) {
             snprintf(r->reason, sizeof r->reason, "a trial without images has no logarithm");
             return SM_OK;

@@ -21,7 +21,7 @@ static int compare_u64(uint64_t a, uint64_t b)
  * and the size of reads are free: of each side the fastest counts, and comes first. */
 static int by_block(const side *a, const side *b)
 {
-    const sm_trial *x = a->cell->first, *y = b->cell->first;
+    const sm_measured *x = a->cell->first, *y = b->cell->first;
     int differ = compare_u64(a->condition, b->condition);
     if (differ == 0) differ = compare_u64(x->readers, y->readers);
     if (differ == 0 && x->order != y->order) differ = x->order < y->order ? -1 : 1; /* interned */
@@ -43,7 +43,7 @@ static double log_mean(const sm_analysis *a, const sm_cell *cell)
 {
     double sum = 0;
     for (size_t i = 0; i < cell->count; i++)
-        sum += log(fmax(sm_trial_rate(a->order[cell->begin + i]), 1e-9));
+        sum += log(fmax(sm_measured_rate(a->order[cell->begin + i]), 1e-9));
     return sum / (double)cell->count;
 }
 

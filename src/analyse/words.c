@@ -15,7 +15,7 @@ const char *sm_format_words(const char *format)
     return format;
 }
 
-sm_status sm_condition_words(sm_buf *words, const sm_trial *like)
+sm_status sm_condition_words(sm_buf *words, const sm_measured *like)
 {
     char step[SM_SHOW_MAX];
     sm_status status = sm_buf_printf(words, "%s%s%s", like->cache,
@@ -27,7 +27,7 @@ sm_status sm_condition_words(sm_buf *words, const sm_trial *like)
     return status;
 }
 
-sm_status sm_setting_words(sm_buf *words, const sm_analysis *a, const sm_trial *t)
+sm_status sm_setting_words(sm_buf *words, const sm_analysis *a, const sm_measured *t)
 {
     char size[SM_SHOW_MAX], number[SM_SHOW_MAX];
     const sm_varying *v = &a->varies;

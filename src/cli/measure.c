@@ -261,13 +261,6 @@ static const option_row rows[] = {
      .read = read_share,
      .help = "also say how many readers reach that share of the best"},
     {.kind = OPTION_HEADING, .help = "On other machines (sources must be reachable from there)"},
-    {.name = "engine",
-     .kind = OPTION_CUSTOM,
-     .offset = offsetof(measure_call, engine.kind),
-     .value = "local|lines|spark",
-     .read = read_engine,
-     .help = "who runs the trials: this process, Spark's executors, or whoever takes lines of JSON "
-             "to 'shardmill worker' (local)"},
     {.name = "mode",
      .kind = OPTION_CUSTOM,
      .offset = offsetof(measure_call, is_concurrent),
@@ -282,22 +275,6 @@ static const option_row rows[] = {
      .min = 1,
      .max = 65536,
      .help = "how many start each trial together"},
-    {.name = "master",
-     .kind = OPTION_TEXT,
-     .offset = offsetof(measure_call, engine.spark.master),
-     .value = "URL",
-     .help = "of Spark: local[2], spark://host:7077, yarn, k8s://… (spark-submit's own setting)"},
-    {.name = "conf",
-     .kind = OPTION_CUSTOM,
-     .offset = offsetof(measure_call, engine),
-     .value = "KEY=VALUE",
-     .read = read_conf,
-     .help = "a setting of Spark's; may be given many times"},
-    {.name = "worker",
-     .kind = OPTION_TEXT,
-     .offset = offsetof(measure_call, engine.spark.worker),
-     .value = "FILE",
-     .help = "the program for the executors, or a .tgz that holds it as bin/shardmill (this one)"},
     {.kind = OPTION_HEADING, .help = "Sources and results"},
     {.name = "output",
      .letter = 'o',
@@ -419,6 +396,7 @@ static int finish(measure_call *call, const sm_measure_result *result, sm_status
 static int run_measure(int argc, char **argv)
 {
     measure_call call = {0};
+    engine_call_init(&call.engine);
     arguments found;
     if (!read_options(&found, &call, &measure_command, argc, argv)) return EXIT_USAGE;
     if (found.help) {
@@ -431,7 +409,7 @@ static int run_measure(int argc, char **argv)
     if (call.is_concurrent != (call.executors > 0))
         return usage_error(&measure_command, "--mode concurrent and --executors go together");
     if (call.is_concurrent && call.engine.kind == ENGINE_LOCAL)
-        return usage_error(&measure_command, "--mode concurrent wants --engine spark");
+        return usage_error(&measure_command, "--mode concurrent wants an --engine");
     call.options.members = call.executors;
     complete(&call.options);
 
@@ -443,7 +421,7 @@ static int run_measure(int argc, char **argv)
     call.options.user = &call;
     catch_signals();
     sm_measure_result result = {0};
-    sm_status status = open_engine(&call.options.cluster, &call.engine);
+    sm_status status = open_engine(&call.options.cluster, &call.engine, "", &call.screen);
     if (status == SM_OK)
         status = sm_measure(&result, found.items, (size_t)found.count, &call.options);
     const int code = finish(&call, &result, status);
@@ -462,4 +440,6 @@ const command measure_command = {.name = "measure",
                                  .summary = "how fast storage feeds images and shards, with proof",
                                  .intro = intro,
                                  .rows = rows,
+                                 .shared = engine_rows,
+                                 .shared_at = offsetof(measure_call, engine),
                                  .run = run_measure};

@@ -84,7 +84,7 @@ static void put_concurrency(sm_page *p, const sm_analysis *a)
     }
     double first = INFINITY;
     for (size_t i = 0; i < a->table->count; i++) {
-        const sm_trial *t = &a->table->trials[i];
+        const sm_measured *t = &a->table->trials[i];
         if (t->executor == NULL || isnan(t->start_s) || !(t->end_s >= t->start_s)) continue;
         size_t row = executor_of(names, &rows, t->executor);
         if (row >= EXECUTORS_MAX || count == SPANS_MAX) {
@@ -191,13 +191,13 @@ static void put_sources(sm_page *p, const sm_analysis *a)
 /* ---- Where the bytes came from */
 
 typedef struct origin {
-    const sm_trial *like;
+    const sm_measured *like;
     size_t trials, counted;
     double bytes, device, socket, device_of, socket_of, before, after, retries, cpu, seconds;
     size_t before_count, after_count;
 } origin;
 
-static void add_origin(origin *o, const sm_trial *t)
+static void add_origin(origin *o, const sm_measured *t)
 {
     o->trials++;
     o->counted += t->left_out == SM_COUNTS ? 1 : 0;
@@ -262,7 +262,7 @@ static void put_origins(sm_page *p, const sm_analysis *a)
         return;
     }
     for (size_t i = 0; i < a->table->count; i++) {
-        const sm_trial *t = &a->table->trials[i];
+        const sm_measured *t = &a->table->trials[i];
         size_t at = 0;
         while (at < count &&
                (origins[at].like->source != t->source || origins[at].like->cache != t->cache))
@@ -284,7 +284,7 @@ static void put_origins(sm_page *p, const sm_analysis *a)
 
 /* ---- Marks, and trials that do not count */
 
-static bool is_noted(const sm_trial *t)
+static bool is_noted(const sm_measured *t)
 {
     return t->left_out != SM_COUNTS || t->mark_count > 0;
 }
@@ -303,7 +303,7 @@ static void put_noted(sm_page *p, const sm_analysis *a)
     }
     sm_table_begin(p, "Trials with a mark", headings, 5);
     for (size_t i = 0; i < a->table->count && listed < LISTED_MAX; i++) {
-        const sm_trial *t = &a->table->trials[i];
+        const sm_measured *t = &a->table->trials[i];
         if (!is_noted(t)) continue;
         listed++;
         sm_buf words;
@@ -315,7 +315,7 @@ static void put_noted(sm_page *p, const sm_analysis *a)
         sm_putf(p, "<tr><td class=\"n\">%llu</td>", (unsigned long long)t->number);
         if (status == SM_OK) sm_cell_text(p, (const char *)words.data);
         sm_buf_free(&words);
-        sm_cell_number(p, sm_show(text, t->error == NULL ? sm_trial_rate(t) : NAN));
+        sm_cell_number(p, sm_show(text, t->error == NULL ? sm_measured_rate(t) : NAN));
         sm_putf(p, "<td>%s</td><td><bdi>",
                 t->left_out == SM_COUNTS ? "yes" : sm_left_out_name(t->left_out));
         for (size_t k = 0; k < t->mark_count; k++) {

@@ -15,7 +15,7 @@ enum { DOTS_MAX = 64, SIDE_MAX = 24 };
 
 typedef enum across { ACROSS_BATCH_SIZE, ACROSS_READ_SIZE, ACROSS_BATCHES } across;
 
-static uint64_t value_across(const sm_trial *t, across what)
+static uint64_t value_across(const sm_measured *t, across what)
 {
     return what == ACROSS_BATCH_SIZE  ? t->batch_size
            : what == ACROSS_READ_SIZE ? t->read_size
@@ -130,7 +130,7 @@ static void put_heat(sm_page *p, const sm_analysis *a, const sm_cell *const *lin
 typedef enum free_setting { FREE_READERS, FREE_BATCH_SIZE } free_setting;
 
 /* Whether all settings but the free one are those of the line's best cell. */
-static bool is_held(const sm_trial *t, const sm_trial *best, free_setting free)
+static bool is_held(const sm_measured *t, const sm_measured *best, free_setting free)
 {
     return t->order == best->order && t->read_size == best->read_size &&
            t->batches == best->batches && (free == FREE_READERS || t->readers == best->readers) &&

@@ -20,9 +20,9 @@ static size_t gather_cells(const sm_cell *found[ROWS_MAX], unsigned colours[ROWS
     size_t count = 0;
     for (size_t l = 0; l < line_count; l++) {
         const sm_condition *c = &a->conditions[0];
-        const sm_trial *best = lines[l]->first;
+        const sm_measured *best = lines[l]->first;
         for (size_t i = c->begin; i < c->begin + c->cells && count < ROWS_MAX; i++) {
-            const sm_trial *t = a->cells[i].first;
+            const sm_measured *t = a->cells[i].first;
             if (t->format != best->format || t->source != best->source || t->order != best->order ||
                 t->read_size != best->read_size || t->batches != best->batches ||
                 t->batch_size != best->batch_size)

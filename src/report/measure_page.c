@@ -24,7 +24,7 @@ size_t sm_lines_of(const sm_analysis *a, const sm_cell *lines[SM_LINES_MAX])
     const size_t end = c->begin + c->cells;
     for (size_t i = c->begin; i < end;) {
         const sm_cell *best = &a->cells[i];
-        const sm_trial *like = best->first;
+        const sm_measured *like = best->first;
         for (; i < end && a->cells[i].first->format == like->format &&
                a->cells[i].first->source == like->source;
              i++)
@@ -44,7 +44,7 @@ unsigned sm_line_colour(const sm_cell *const *lines, size_t line)
     return files ? of_files[before % 3] : of_shards[before % 4];
 }
 
-void sm_line_name(char name[SM_NAME_LEN], const sm_analysis *a, const sm_trial *t)
+void sm_line_name(char name[SM_NAME_LEN], const sm_analysis *a, const sm_measured *t)
 {
     const char *format = sm_format_words(t->format);
     if (a->varies.source)

@@ -21,6 +21,6 @@ size_t sm_lines_of(const sm_analysis *a, const sm_cell *lines[SM_LINES_MAX]);
 /* The colour of one of them: image files have the same in every chart, and so have shards. */
 unsigned sm_line_colour(const sm_cell *const *lines, size_t line);
 /* "TFRecord shards", or with the source where a format has several. */
-void sm_line_name(char name[SM_NAME_LEN], const sm_analysis *a, const sm_trial *t);
+void sm_line_name(char name[SM_NAME_LEN], const sm_analysis *a, const sm_measured *t);
 
 #endif

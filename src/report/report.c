@@ -78,12 +78,12 @@ sm_status sm_report(sm_report_summary *summary, const char *const *results, size
                     const sm_report_options *options)
 {
     if (count == 0) return sm_fail(SM_ERR_USAGE, "no results to report on");
-    sm_table table;
+    sm_results table;
     sm_analysis analysis = {0};
-    sm_status status = sm_table_read(&table, results, count);
+    sm_status status = sm_results_read(&table, results, count);
     if (status == SM_OK) status = sm_analyse(&analysis, &table);
     if (status == SM_OK) status = deliver(summary, &analysis, options);
     sm_analysis_free(&analysis);
-    sm_table_free(&table);
+    sm_results_free(&table);
     return status;
 }

@@ -62,13 +62,13 @@ int __wrap_fsync(int fd)
 
 static sm_status analyse(sm_buf *json, const char *path)
 {
-    sm_table table;
+    sm_results table;
     sm_analysis analysis = {0};
-    sm_status status = sm_table_read(&table, &path, 1);
+    sm_status status = sm_results_read(&table, &path, 1);
     if (status == SM_OK) status = sm_analyse(&analysis, &table);
     if (status == SM_OK) status = sm_analysis_json(json, &analysis);
     sm_analysis_free(&analysis);
-    sm_table_free(&table);
+    sm_results_free(&table);
     return status;
 }
 
