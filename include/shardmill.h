@@ -433,6 +433,10 @@ SM_API sm_status sm_feature_float(float *value, const sm_feature *feature, size_
 }
 #endif
 
+#include "shardmill_dataproc.h"
+#include "shardmill_choose.h"
 #include "shardmill_engine.h"
+#include "shardmill_report.h"
+#include "shardmill_measure.h"
 
 #endif

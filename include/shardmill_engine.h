@@ -4,7 +4,7 @@
  * The coordinator (sm_pack with an engine) puts what the shards are made of into DST/_tasks and
  * gives the engine one line of JSON a shard. The engine takes each line to a worker, on whatever
  * machine, and brings back the line that the worker answers with. It never looks at a picture.
- * docs/spark.md describes the lines.
+ * docs/engines.md describes the lines.
  */
 #ifndef SHARDMILL_ENGINE_H
 #define SHARDMILL_ENGINE_H
@@ -69,6 +69,8 @@ SM_API sm_status sm_engine_spark(sm_engine **engine, const sm_spark_options *opt
 typedef struct sm_worker_options {
     uint32_t threads; /* converters a task; 0: SPARK_EXECUTOR_CORES, or every core there is */
     uint64_t memory;  /* bytes a task; 0: its threads' share of half of what there is */
+    /* Carries out tasks of kind "trial": sm_measure_task, or NULL where there are none. */
+    sm_status (*trial)(char **row, const char *task);
     bool (*is_cancelled)(void *user); /* true when the worker is to stop; may be NULL */
     void *user;
 } sm_worker_options;

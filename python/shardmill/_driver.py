@@ -1,7 +1,7 @@
-"""Spark's side of `shardmill pack --engine spark`: task lines through workers on the executors.
+"""Spark's side of --engine spark, of `shardmill pack` and `measure`: task lines through workers on the executors.
 
 Started by spark-submit, with a socket to the coordinator or, where that is another machine
-(--deploy-mode cluster), with a file of tasks. The lines are piped on the JVM's side, so executors
+(--deploy-mode cluster, Dataproc), with a file of tasks. The lines are piped on the JVM's side, so executors
 need no Python, and a task costs what starting a process costs.
 """
 
@@ -11,6 +11,7 @@ import queue
 import socket
 import sys
 import threading
+import time
 
 ATTEMPTS = 3       # of a task whose result says that another attempt may do
 JOBS = 64          # that a run is cut into, so that results come while it goes on
@@ -102,6 +103,53 @@ def pipe(context, lines, command):
     return text.split("\n") if text else []
 
 
+# ---- Trials of `shardmill measure`: one group at a time in the whole cluster
+
+PATIENCE = 120  # seconds until the executors are there that are to start together
+LEAD = 3  # seconds from the barrier to the start: until then every member has listed its source
+
+
+def run_trials(context, tasks, command, emit):
+    """Runs each group of task lines alone; its members wait for each other at a barrier, and start
+    at one moment of their clocks."""
+    groups = {}
+    for line in tasks:
+        groups.setdefault(json.loads(line)["group"], []).append(line)
+    most = max(map(len, groups.values()), default=0)
+    deadline = time.monotonic() + PATIENCE
+    while slots(context) < most and time.monotonic() < deadline:
+        time.sleep(0.2)  # executors come one after the other
+    for lines in groups.values():
+        if len(lines) > slots(context):
+            raise Failed(f"{len(lines)} executors are to start together, and there is room for "
+                         f"{slots(context)}")
+        rdd = context.parallelize(lines, len(lines)).barrier()
+        for line in rdd.mapPartitions(trial_of(command)).collect():
+            emit(line)
+
+
+def trial_of(command):
+    """A function for executors, which have not this file."""
+    def trial(lines, lead=LEAD):
+        import json
+        import subprocess
+        import time
+        from pyspark import BarrierTaskContext
+        here = BarrierTaskContext.get()
+        moments = here.allGather(repr(time.time() + lead))
+        for line in lines:
+            task = json.loads(line)
+            if len(moments) > 1:
+                task["start_at"] = max(map(float, moments))
+            done = subprocess.run(command, input=json.dumps(task) + "\n", text=True,
+                                  stdout=subprocess.PIPE, check=True)
+            result = json.loads(done.stdout)
+            if "row" in result:
+                result["row"]["executor"] = here.getTaskInfos()[here.partitionId()].address
+            yield json.dumps(result)
+    return trial
+
+
 def explain(error, group):
     """One line of what Spark says in many, with the file of the task that it gave up on."""
     java = getattr(error, "java_exception", None)
@@ -153,7 +201,8 @@ def serve(path, program):
         else:
             return
         threading.Thread(target=watch, daemon=True).start()
-        run(context, tasks, worker_command(context, program), emit)
+        is_trial = bool(tasks) and json.loads(tasks[0])["kind"] == "trial"
+        (run_trials if is_trial else run)(context, tasks, worker_command(context, program), emit)
     except Exception as error:
         emit(json.dumps({"type": "error", "message": explain(error, [])}))
     finally:
@@ -180,10 +229,30 @@ def serve_file(path, program):
         sys.exit(f"shardmill: {len(failures)} tasks failed: {failures[0]}")
 
 
+def print_results(name, program):
+    """Runs the tasks of a shipped file; prints each result as a line of its own, for a coordinator
+    that reads the driver's output. A shipped program may have lost its mode on the way."""
+    from pyspark import SparkFiles
+    lock = threading.Lock()
+
+    def emit(line):
+        with lock:
+            sys.stdout.write(f"\n{line}\n")  # whatever else is printed ends before it
+            sys.stdout.flush()
+
+    context = start()
+    with open(SparkFiles.get(name), encoding="utf-8") as file:
+        tasks = [line.rstrip("\n") for line in file]
+    worker = worker_command(context, program)
+    shell = ["sh", "-c", 'chmod +x "$0" 2>/dev/null; exec "$0" "$@"']
+    run(context, tasks, shell + worker, emit)
+    context.stop()
+
+
 def start():
     from pyspark import SparkContext  # spark-submit has set what it is to be
     return SparkContext()
 
 
 if __name__ == "__main__":
-    {"--socket": serve, "--tasks": serve_file}[sys.argv[1]](sys.argv[2], sys.argv[3])
+    {"--socket": serve, "--tasks": serve_file, "--print": print_results}[sys.argv[1]](sys.argv[2], sys.argv[3])

@@ -3,8 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const command *const commands[] = {&pack_command, &verify_command, &ls_command, &cp_command,
-                                          &worker_command};
+static const command *const commands[] = {&pack_command,   &verify_command,   &ls_command,
+                                          &cp_command,     &measure_command,  &report_command,
+                                          &choose_command, &dataproc_command, &worker_command};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_usage(FILE *to)
@@ -18,7 +19,8 @@ static void print_usage(FILE *to)
                 commands[i]->summary);
     fprintf(to, "\n"
                 "  shardmill pack photos shards --image-size 224\n"
-                "  shardmill verify shards\n\n"
+                "  shardmill verify shards\n"
+                "  shardmill measure photos shards --quick\n\n"
                 "'shardmill COMMAND --help' tells all of a command.\n"
                 "Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 done but some pictures or "
                 "files failed.\n");

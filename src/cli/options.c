@@ -24,6 +24,18 @@ static bool is_end(const option_row *row)
     return row->name == NULL && row->help == NULL;
 }
 
+/* The first row of a command's table number i, of two; NULL: there is none. */
+static const option_row *table(const command *cmd, int i)
+{
+    return i == 0 ? cmd->rows : cmd->shared;
+}
+enum { TABLES = 2 };
+
+/* Walks both tables of cmd. */
+#define FOR_EACH_ROW(row, cmd)                      \
+    for (int table_ = 0; table_ < TABLES; table_++) \
+        for (const option_row *row = table(cmd, table_); row != NULL && !is_end(row); row++)
+
 static bool takes_value(const option_row *row)
 {
     return row->kind != OPTION_ON && row->kind != OPTION_OFF;
@@ -166,7 +178,8 @@ static void unknown_option(const command *cmd, const char *name)
 {
     const char *nearest = NULL;
     size_t least = strlen(name) / 3 + 2;
-    for (const option_row *row = cmd->rows; !is_end(row); row++) {
+    FOR_EACH_ROW(row, cmd)
+    {
         size_t far = row->name == NULL ? SIZE_MAX : distance(name, row->name);
         if (far < least) {
             least = far;
@@ -181,16 +194,24 @@ static void unknown_option(const command *cmd, const char *name)
 
 static const option_row *find_long(const command *cmd, const char *name, size_t len)
 {
-    for (const option_row *row = cmd->rows; !is_end(row); row++)
-        if (row->name != NULL && strlen(row->name) == len && memcmp(row->name, name, len) == 0)
-            return row;
+    FOR_EACH_ROW(row, cmd)
+    if (row->name != NULL && strlen(row->name) == len && memcmp(row->name, name, len) == 0)
+        return row;
     return NULL;
+}
+
+/* Where the row's target lies in the command's struct. */
+static size_t place_of(const command *cmd, const option_row *found)
+{
+    FOR_EACH_ROW(row, cmd)
+    if (row == found) return row->offset + (table_ == 0 ? 0 : cmd->shared_at);
+    return 0;
 }
 
 static const option_row *find_letter(const command *cmd, char letter)
 {
-    for (const option_row *row = cmd->rows; !is_end(row); row++)
-        if (row->letter != 0 && row->letter == letter) return row;
+    FOR_EACH_ROW(row, cmd)
+    if (row->letter != 0 && row->letter == letter) return row;
     return NULL;
 }
 
@@ -218,7 +239,7 @@ static bool read_option(void *target, const command *cmd, int argc, char **argv,
         }
         if (word[2] != '\0') value = word + 2;
     }
-    char *place = (char *)target + row->offset;
+    char *place = (char *)target + place_of(cmd, row);
     if (!takes_value(row)) {
         if (value != NULL) {
             usage_error(cmd, "--%s takes no value", row->name);
@@ -307,7 +328,8 @@ void print_help(const command *cmd)
 {
     printf("shardmill %s: %s\n\nusage: shardmill %s [options] %s\n\n%s", cmd->name, cmd->summary,
            cmd->name, cmd->arguments, cmd->intro);
-    for (const option_row *row = cmd->rows; !is_end(row); row++) {
+    FOR_EACH_ROW(row, cmd)
+    {
         if (row->kind == OPTION_HEADING)
             printf("\n%s\n", row->help);
         else

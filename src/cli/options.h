@@ -36,6 +36,9 @@ typedef struct command {
     const char *summary;    /* one line */
     const char *intro;      /* examples, at the head of the help */
     const option_row *rows; /* ends with a row whose name and help are NULL */
+    /* A second table, shared with other commands, and where its struct lies in the command's. */
+    const option_row *shared;
+    size_t shared_at;
     int (*run)(int argc, char **argv);
 } command;
 

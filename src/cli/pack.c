@@ -92,12 +92,6 @@ static bool read_max_failures(void *target, const char *text, const char **want)
         .name = n, .kind = k, .offset = AT(m), .value = "N", .min = lo, .max = hi, .help = h \
     }
 
-#define ENGINE_TEXT(n, m, v, h)                                                              \
-    {                                                                                        \
-        .name = n, .kind = OPTION_TEXT, .offset = offsetof(pack_call, engine.m), .value = v, \
-        .help = h                                                                            \
-    }
-
 static const option_row rows[] = {
     HEADING("What goes in"),
     TEXT("list", list_file, "FILE",
@@ -183,28 +177,6 @@ static const option_row rows[] = {
      .max = UINT64_MAX,
      .help = "for files in flight and decoders, such as 512M (half of what there is)"},
     BILLING_PROJECT_ROW,
-    HEADING("Where it is done"),
-    CUSTOM("engine", offsetof(pack_call, engine.kind), "local|lines|spark", read_engine,
-           "local: threads of this process; spark: a cluster's executors; lines: tasks on standard "
-           "output, results on standard input, for xargs, queues and notebooks (see 'shardmill "
-           "worker --help')"),
-    ENGINE_TEXT(
-        "master", spark.master, "URL",
-        "of Spark: local[2], spark://host:7077, yarn, k8s://… (spark-submit's own setting)"),
-    CUSTOM("conf", offsetof(pack_call, engine), "KEY=VALUE", read_conf,
-           "a setting of Spark's; may be given many times"),
-    {.name = "executor-cores",
-     .kind = OPTION_U32,
-     .offset = offsetof(pack_call, engine.spark.executor_cores),
-     .value = "N",
-     .min = 1,
-     .max = 4096,
-     .help = "cores of an executor, all of which one task then uses (one core a task)"},
-    CUSTOM("deploy-mode", offsetof(pack_call, engine.spark.deploy_mode), "client|cluster",
-           read_deploy_mode, "where Spark's driver runs: here, or in the cluster (client)"),
-    ENGINE_TEXT("worker", spark.worker, "FILE",
-                "the program for the executors, or a .tgz that holds it as bin/shardmill (this "
-                "program)"),
     HEADING("What is told"),
     CUSTOM(
         "log-format", offsetof(pack_call, log_format), "text|json", read_log_format,
@@ -272,6 +244,7 @@ static int finish(screen *s, sm_status status, const sm_pack_summary *summary, c
 static int run_pack(int argc, char **argv)
 {
     pack_call call = {0};
+    engine_call_init(&call.engine);
     sm_pack_options_init(&call.options);
     arguments found;
     if (!read_options(&found, &call, &pack_command, argc, argv)) return EXIT_USAGE;
@@ -294,7 +267,7 @@ static int run_pack(int argc, char **argv)
     call.options.user = &s;
     catch_signals();
     sm_pack_summary summary;
-    sm_status status = open_engine(&call.options.engine, &call.engine);
+    sm_status status = open_engine(&call.options.engine, &call.engine, dst, &s);
     if (status == SM_OK) status = sm_pack(&summary, src, dst, &call.options);
     const int code = finish(&s, status, &summary, dst, &call.options);
     if (call.engine.lines != NULL) {
@@ -311,4 +284,6 @@ const command pack_command = {.name = "pack",
                               .summary = "a folder of pictures into training shards",
                               .intro = intro,
                               .rows = rows,
+                              .shared = engine_rows,
+                              .shared_at = offsetof(pack_call, engine),
                               .run = run_pack};

@@ -128,23 +128,38 @@ void screen_clear(screen *s)
     s->drawn = false;
 }
 
-void screen_error(screen *s, const char *message)
+static void print_event(const screen *s, const char *event, const char *message)
+{
+    json_t *object = json_pack("{s:s, s:s}", "event", event, "command", s->what);
+    json_t *text = json_string(message);
+    /* jansson takes UTF-8 alone; a name in the message may be anything. */
+    json_object_set_new(object, "message", text != NULL ? text : json_string("(not UTF-8)"));
+    char *line = json_dumps(object, JSON_COMPACT);
+    fprintf(stderr, "%s\n", line == NULL ? "{}" : line);
+    free(line);
+    json_decref(object);
+}
+
+static void print_line(screen *s, const char *event, const char *message)
 {
     screen_clear(s);
     if (s->format == LOG_JSON) {
-        json_t *object = json_pack("{s:s, s:s}", "event", "error", "command", s->what);
-        json_t *text = json_string(message);
-        /* jansson takes UTF-8 alone; a name in the message may be anything. */
-        json_object_set_new(object, "message", text != NULL ? text : json_string("(not UTF-8)"));
-        char *line = json_dumps(object, JSON_COMPACT);
-        fprintf(stderr, "%s\n", line == NULL ? "{}" : line);
-        free(line);
-        json_decref(object);
+        print_event(s, event, message);
         return;
     }
     fprintf(stderr, "shardmill %s: ", s->what);
     print_safely(stderr, message);
     putc('\n', stderr);
+}
+
+void screen_note(screen *s, const char *line)
+{
+    if (!s->quiet) print_line(s, "note", line);
+}
+
+void screen_error(screen *s, const char *message)
+{
+    print_line(s, "error", message);
 }
 
 bool read_log_format(void *target, const char *text, const char **want)

@@ -42,6 +42,9 @@ bool read_log_format(void *target, const char *text, const char **want);
 /* Whether all that was printed on stdout got there; else says so, and the command has failed. */
 bool finish_stdout(screen *s);
 
+/* A line that tells what goes on, on stderr; nothing when quiet. */
+void screen_note(screen *s, const char *line);
+
 /* "shardmill CMD: message" on stderr. */
 void screen_error(screen *s, const char *message);
 

@@ -48,7 +48,7 @@ static bool is_cancelled(void *user)
 
 static int run_worker(int argc, char **argv)
 {
-    sm_worker_options options = {.is_cancelled = is_cancelled};
+    sm_worker_options options = {.trial = sm_measure_task, .is_cancelled = is_cancelled};
     arguments found;
     if (!read_options(&found, &options, &worker_command, argc, argv)) return EXIT_USAGE;
     if (found.help) {

@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "core/machine.h"
 #include "core/status.h"
+#include "engine/driver.h"
 #include "engine/process.h"
 #include "engine/protocol.h"
 
@@ -22,9 +23,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-extern const unsigned char sm_spark_driver[]; /* cmake/embed.cmake makes them */
-extern const size_t sm_spark_driver_len;
 
 enum {
     WORDS_MAX = 1024,

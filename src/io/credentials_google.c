@@ -20,9 +20,9 @@ enum {
     LIFE_UNKNOWN = 600   /* seconds of a token that does not say */
 };
 
-static const char SCOPE[] = "https://www.googleapis.com/auth/devstorage.read_write";
+static const char STORAGE_SCOPE[] = "https://www.googleapis.com/auth/devstorage.read_write";
 /* To act as a service account wants a wider one. */
-static const char WIDE_SCOPE[] = "https://www.googleapis.com/auth/cloud-platform";
+static const char CLOUD_SCOPE[] = "https://www.googleapis.com/auth/cloud-platform";
 static const uint64_t NS_PER_SECOND = 1000000000;
 
 /* All of the process, guarded by the lock, which is held while a token is fetched. */
@@ -31,13 +31,21 @@ static struct {
     bool is_found;
     sm_google_key key;
     char identity[SM_IDENTITY_MAX];
+    const char *scope;
     char *header; /* "Bearer …"; NULL: none yet */
     uint64_t fetched_ns, ends_ns;
-} me = {.identity = "anonymous"};
+} me = {.identity = "anonymous", .scope = STORAGE_SCOPE};
+
+void sm_google_want_cloud_platform(void)
+{
+    pthread_mutex_lock(&lock);
+    me.scope = CLOUD_SCOPE;
+    pthread_mutex_unlock(&lock);
+}
 
 static const char *scope(void)
 {
-    return me.key.impersonation_url == NULL ? SCOPE : WIDE_SCOPE;
+    return me.key.impersonation_url == NULL ? me.scope : CLOUD_SCOPE;
 }
 
 static void wipe_free(sm_buf *buf)
@@ -245,7 +253,7 @@ static sm_status ask_as_external(void)
 
 static sm_status add_wish(sm_buf *body)
 {
-    json_t *wish = json_pack("{s:[s], s:s}", "scope", SCOPE, "lifetime", "3600s");
+    json_t *wish = json_pack("{s:[s], s:s}", "scope", me.scope, "lifetime", "3600s");
     if (wish != NULL && me.key.delegates != NULL)
         json_object_set(wish, "delegates", me.key.delegates);
     sm_status status = wish == NULL ? sm_fail_memory(1) : sm_json_append(body, wish, false);

@@ -19,6 +19,10 @@
 
 enum { SM_IDENTITY_MAX = 256 };
 
+/* Tokens from now on are good for all services that the account may use (Dataproc), not for storage
+ * alone. Before the first token. */
+void sm_google_want_cloud_platform(void);
+
 /* Adds the Authorization header, if we are somebody. user is not used. */
 sm_http_authorize sm_google_authorize;
 /* A token that was refused is fetched anew, once a while. */

@@ -5,8 +5,10 @@
 #include "core/hash.h"
 #include "core/machine.h"
 #include "io/http_transfer.h"
+#include "io/io.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +112,39 @@ bool sm_transfer_reached(const sm_transfer *t, bool note)
     return found;
 }
 
+/* ---- What has come, of all clients */
+
+static atomic_ullong received_bytes, retry_count, first_byte_ns;
+
+void sm_io_traffic(sm_traffic *traffic)
+{
+    *traffic = (sm_traffic){.received = atomic_load(&received_bytes),
+                            .retries = atomic_load(&retry_count),
+                            .first_byte_ns = atomic_load(&first_byte_ns)};
+}
+
+void sm_io_await_byte(void)
+{
+    atomic_store(&first_byte_ns, 0);
+}
+
+void sm_transfer_note_body(void)
+{
+    unsigned long long none = 0;
+    if (atomic_load_explicit(&first_byte_ns, memory_order_relaxed) == 0)
+        atomic_compare_exchange_strong(&first_byte_ns, &none, sm_clock_ns());
+}
+
+static void count_received(CURL *easy)
+{
+    curl_off_t body = 0;
+    long headers = 0;
+    curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &body);
+    curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &headers);
+    atomic_fetch_add(&received_bytes,
+                     (uint64_t)(body > 0 ? body : 0) + (uint64_t)(headers > 0 ? headers : 0));
+}
+
 /* ---- An attempt */
 
 static void put_away(sm_http *http, sm_transfer *t)
@@ -148,6 +183,7 @@ static bool try_later(sm_transfer *t)
 {
     uint64_t wait;
     if (!sm_backoff_next(&t->backoff, t->reply->retry_after_ms, &wait)) return false;
+    atomic_fetch_add(&retry_count, 1);
     t->wake_ns = sm_clock_ns() + wait;
     return true;
 }
@@ -298,6 +334,7 @@ static bool end_well(sm_transfer *t)
         return true;
     }
     sm_transfer_forget_body(t);
+    atomic_fetch_add(&retry_count, 1);
     return !try_now(t);
 }
 
@@ -335,7 +372,7 @@ static bool end_attempt(sm_transfer *t, CURLcode code)
 /* Whether it may be begun: when all is to end, only what clears away. */
 static bool may_begin(const sm_http_request *request)
 {
-    return !sm_is_stopping() || strcmp(request->method, "DELETE") == 0;
+    return !sm_is_stopping() || request->clears || strcmp(request->method, "DELETE") == 0;
 }
 
 static bool begin(sm_http *http, sm_transfer *t, sm_http_request *request, sm_http_reply *reply,
@@ -380,6 +417,7 @@ static bool take_ended(sm_http *http, sm_status *statuses)
         sm_transfer *t = NULL;
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
         curl_multi_remove_handle(http->multi, easy);
+        count_received(easy);
         const bool over = end_attempt(t, code);
         put_away(http, t);
         sm_transfer_strip(t);

@@ -77,7 +77,8 @@ struct sm_http_request {
 
     /* Safe to send twice. True for GET, HEAD, PUT, DELETE; a POST says so itself. */
     bool idempotent;
-    bool once; /* no second attempt, whatever happens: the caller has its own way of going on */
+    bool clears; /* may be begun also when all waiting is to end, as every DELETE */
+    bool once;   /* no second attempt, whatever happens: the caller has its own way of going on */
     /* Follows redirects of GET and HEAD (5 at most); what authorize signs only within its host,
      * since no other may see it. Else a 3xx is the reply. */
     bool follow;

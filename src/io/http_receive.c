@@ -149,6 +149,7 @@ size_t sm_transfer_on_body(char *data, size_t size, size_t count, void *user)
     const sm_http_request *request = t->request;
     const size_t len = size * count;
     if (!sm_transfer_is_good(t)) return on_error_body(t, data, len);
+    sm_transfer_note_body();
 
     size_t take = len;
     if (request->length > 0 && take > request->length - t->got) {

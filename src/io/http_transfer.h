@@ -54,6 +54,9 @@ void sm_transfer_forget_body(sm_transfer *t);
 bool sm_transfer_is_get(const sm_transfer *t);
 bool sm_transfer_is_good(const sm_transfer *t); /* 2xx */
 
+/* A part of a body came: the first behind sm_io_await_byte is remembered. */
+void sm_transfer_note_body(void);
+
 /* Ends it for good: with this thread's error line, or with one that names the transfer. */
 void sm_transfer_fail_as_told(sm_transfer *t, sm_status status);
 void sm_transfer_fail(sm_transfer *t, sm_status status, const char *format, ...)

@@ -72,6 +72,22 @@ typedef struct sm_fetch {
  * against the checksum that the store has of it. The urls may be of several stores. */
 void sm_io_fetch_many(sm_fetch *fetches, size_t count);
 
+/* As sm_io_read_range, for parts that must be of one version: info is zeroed before the first part,
+ * and kept for the next ones; an object that has changed since is SM_ERR_CORRUPT. */
+sm_status sm_io_read_part(sm_buf *buf, const char *path, uint64_t offset, uint64_t len,
+                          sm_file_info *info);
+
+/* What this process has received of stores so far, as libcurl counts it: bodies and headers, but
+ * neither TLS nor TCP. */
+typedef struct sm_traffic {
+    uint64_t received;      /* bytes */
+    uint64_t retries;       /* requests that were sent again */
+    uint64_t first_byte_ns; /* when the first body came behind sm_io_await_byte; 0: none did */
+} sm_traffic;
+
+void sm_io_traffic(sm_traffic *traffic);
+void sm_io_await_byte(void);
+
 /* ---- A file read from front to back */
 typedef struct sm_source sm_source;
 

@@ -92,14 +92,20 @@ sm_status sm_io_read_file(sm_buf *buf, const char *path, sm_file_info *info)
     return SM_OK;
 }
 
-sm_status sm_io_read_range(sm_buf *buf, const char *path, uint64_t offset, uint64_t len)
+sm_status sm_io_read_part(sm_buf *buf, const char *path, uint64_t offset, uint64_t len,
+                          sm_file_info *info)
 {
     const sm_store *store;
-    sm_file_info info = {0};
     sm_status status = sm_store_of(&store, &path);
     if (status != SM_OK) return status;
     if (store->read_range == NULL) return sm_store_cannot(path, "read in parts");
-    return store->read_range(buf, path, offset, len, &info);
+    return store->read_range(buf, path, offset, len, info);
+}
+
+sm_status sm_io_read_range(sm_buf *buf, const char *path, uint64_t offset, uint64_t len)
+{
+    sm_file_info info = {0};
+    return sm_io_read_part(buf, path, offset, len, &info);
 }
 
 void sm_io_fetch_many(sm_fetch *fetches, size_t count)
@@ -248,9 +254,9 @@ typedef struct removal {
     const char *folder;
 } removal;
 
-static sm_status remove_listed(void *user, const char *key, const sm_file_info *info)
+static sm_status remove_listed(void *user, unsigned lane, const char *key, const sm_file_info *info)
 {
-    (void)info;
+    (void)lane, (void)info;
     const removal *r = user;
     sm_buf url;
     sm_buf_init(&url, SM_PATH_LIMIT);

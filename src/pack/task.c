@@ -237,6 +237,21 @@ static sm_status list(sm_buf *line, const sm_task *task)
     return status;
 }
 
+/* The row is JSON already. */
+static sm_status trial(sm_buf *line, const sm_task *task, const sm_task_means *means)
+{
+    char *row = NULL;
+    if (means->trial == NULL) return sm_fail(SM_ERR_USAGE, "this worker measures nothing");
+    sm_status status = means->trial(&row, task->line);
+    if (status == SM_OK)
+        status = sm_buf_printf(line,
+                               "{\"type\":\"result\",\"version\":%d,\"id\":%llu,"
+                               "\"status\":\"ok\",\"row\":%s}",
+                               SM_TASK_VERSION, (unsigned long long)task->id, row);
+    free(row);
+    return status;
+}
+
 sm_status sm_task_run(sm_buf *line, const sm_task *task, const sm_task_means *means)
 {
     const size_t begin = line->len;
@@ -245,6 +260,7 @@ sm_status sm_task_run(sm_buf *line, const sm_task *task, const sm_task_means *me
     case SM_TASK_PACK: status = pack(line, task, means); break;
     case SM_TASK_LIST: status = list(line, task); break;
     case SM_TASK_PROBE: status = probe(line, task); break;
+    case SM_TASK_TRIAL: status = trial(line, task, means); break;
     }
     if (status == SM_OK) return SM_OK;
     char message[SM_ERROR_MAX];

@@ -5,6 +5,7 @@
  *    "count":230,"split":0,"index":7,"shards":16,"file":NAME,"fingerprint":HEX,"retry":false}
  *   {"type":"task","version":1,"kind":"list","id":8,"url":URL,"out":URL}
  *   {"type":"task","version":1,"kind":"probe","id":9}
+ *   {"type":"task","version":1,"kind":"trial","id":3,…}      what sm_worker_options.trial takes
  *
  *   {"type":"result","version":1,"id":7,"status":"ok",…}
  *   {"type":"result","version":1,"id":7,"status":"error","error":"io","message":…,"final":false}
@@ -25,12 +26,13 @@ enum {
     SM_TASK_LINE_STYLE = JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII
 };
 
-typedef enum sm_task_kind { SM_TASK_PACK, SM_TASK_LIST, SM_TASK_PROBE } sm_task_kind;
+typedef enum sm_task_kind { SM_TASK_PACK, SM_TASK_LIST, SM_TASK_PROBE, SM_TASK_TRIAL } sm_task_kind;
 
 typedef struct sm_task {
     sm_task_kind kind;
     uint64_t id;
     char *url, *other; /* pack: header and inputs; list: what to list, and where to put it */
+    char *line;        /* trial: the task itself */
     sm_task_place place;
     uint64_t count;
     uint16_t split;
@@ -55,6 +57,7 @@ typedef struct sm_task_means {
     sm_watch *watch;
     const sm_crash *crashes;
     size_t crash_count;
+    sm_status (*trial)(char **row, const char *task); /* NULL: there are none */
     bool (*is_cancelled)(void *user);
     void *user;
 } sm_task_means;

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kinds[] = {
-    [SM_TASK_PACK] = "pack", [SM_TASK_LIST] = "list", [SM_TASK_PROBE] = "probe"};
+static const char *const kinds[] = {[SM_TASK_PACK] = "pack",
+                                    [SM_TASK_LIST] = "list",
+                                    [SM_TASK_PROBE] = "probe",
+                                    [SM_TASK_TRIAL] = "trial"};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static sm_status take_text(char *text, size_t cap, const json_t *object, const char *key)
@@ -93,6 +95,9 @@ static sm_status take_task(sm_task *task, const json_t *object)
         status = take_url(&task->url, object, "url");
         return status == SM_OK ? take_url(&task->other, object, "out") : status;
     case SM_TASK_PROBE: return SM_OK;
+    case SM_TASK_TRIAL:
+        task->line = json_dumps(object, JSON_COMPACT);
+        return task->line == NULL ? sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON") : SM_OK;
     default: return sm_fail(SM_ERR_FORMAT, "this shardmill (" SM_VERSION ") knows no such kind");
     }
 }
@@ -113,6 +118,7 @@ void sm_task_free(sm_task *task)
 {
     free(task->url);
     free(task->other);
+    free(task->line);
     *task = (sm_task){0};
 }
 

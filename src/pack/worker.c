@@ -73,6 +73,7 @@ static sm_task_means means_of(const worker *w)
                            .watch = w->watch,
                            .crashes = w->crashes,
                            .crash_count = w->crash_count,
+                           .trial = w->options->trial,
                            .is_cancelled = w->options->is_cancelled,
                            .user = w->options->user};
 }

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# How fast do pictures come back, one by one and from shards? The grid of the coursework "Parallelizing
+# Data Processing with Spark": batch size x number of batches x repetitions, for image files and for
+# TFRecords, in one command.
+#
+#     examples/read-speed/run.sh                   on this machine's disk
+#     examples/read-speed/run.sh --cluster         as root: from an object store, by 8 executors at once, on
+#                                                  8 machines of 1 core, 4 of 2, and 1 of 8, each with a
+#                                                  network of 100 mbit/s (Linux namespaces stand in for VMs)
+#
+# PICTURES (examples/flowers), OUT (./read-speed) and SHARDMILL (build/shardmill) may be set.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+shardmill=$(realpath "${SHARDMILL:-$here/../../build/shardmill}")
+pictures=$(realpath "${PICTURES:-$here/../flowers}")
+mkdir -p "${OUT:-read-speed}"
+out=$(realpath "${OUT:-read-speed}")
+
+[ -d "$out/shards" ] || "$shardmill" pack "$pictures" "$out/shards" --shards 16 --quiet
+
+page() { # RESULTS
+    ! "$shardmill" report --help >/dev/null 2>&1 || "$shardmill" report "$1" -o "${1%.jsonl}.html"
+}
+
+case ${1:-} in
+"")
+    "$shardmill" measure "$pictures" "$out/shards" -o "$out/local.jsonl" \
+        --batch-size 2,4,6,8 --batches 3,6,9,12 --repeat 3 --readers 1,4
+    page "$out/local.jsonl"
+    ;;
+--cluster)
+    for topology in 8x1 4x2 1x8; do
+        echo "== $topology"
+        WORK=$out/cluster "$here/cluster.sh" up "${topology%x*}" "${topology#*x}" 100mbit "$pictures" "$out/shards"
+        trap 'WORK=$out/cluster "$here/cluster.sh" down' EXIT
+        WORK=$out/cluster "$here/cluster.sh" measure "$shardmill" -o "$out/$topology.jsonl" \
+            --mode concurrent --executors 8 --batch-size 8,32 --batches 12 --repeat 2 --readers 4
+        WORK=$out/cluster "$here/cluster.sh" down
+        trap - EXIT
+        page "$out/$topology.jsonl"
+    done
+    ;;
+*) sed -n '2,12p' "$0" && exit 2 ;;
+esac

@@ -1,0 +1,454 @@
+/* shardmill choose */
+#include "choose.h"
+#include "commands.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- Options */
+
+static bool read_positive(void *target, const char *text, const char **want)
+{
+    char *end;
+    errno = 0;
+    double number = strtod(text, &end);
+    *want = "a number over 0";
+    if (*text == '\0' || *end != '\0' || errno != 0 || !isfinite(number) || number <= 0)
+        return false;
+    *(double *)target = number;
+    return true;
+}
+
+static bool read_method(void *target, const char *text, const char **want)
+{
+    *want = "one of physical|cherrypick|ernest|random";
+    for (int i = 0; sm_choose_method_name(i) != NULL; i++)
+        if (strcmp(sm_choose_method_name(i), text) == 0) {
+            *(sm_choose_method *)target = (sm_choose_method)i;
+            return true;
+        }
+    return false;
+}
+
+static bool read_objective(void *target, const char *text, const char **want)
+{
+    *want = "one of cost|time";
+    for (int i = 0; sm_choose_objective_name(i) != NULL; i++)
+        if (strcmp(sm_choose_objective_name(i), text) == 0) {
+            *(sm_choose_objective *)target = (sm_choose_objective)i;
+            return true;
+        }
+    return false;
+}
+
+#define NUMBER(long_name, field, word, text)                                                \
+    {                                                                                       \
+        .name = (long_name), .kind = OPTION_CUSTOM, .offset = offsetof(choose_call, field), \
+        .value = (word), .read = read_positive, .help = (text)                              \
+    }
+#define TEXT(long_name, field, word, text)                                                \
+    {                                                                                     \
+        .name = (long_name), .kind = OPTION_TEXT, .offset = offsetof(choose_call, field), \
+        .value = (word), .help = (text)                                                   \
+    }
+#define ON(long_name, field, text)                                                      \
+    {                                                                                   \
+        .name = (long_name), .kind = OPTION_ON, .offset = offsetof(choose_call, field), \
+        .help = (text)                                                                  \
+    }
+#define WHOLE(long_name, field, most, text)                                              \
+    {                                                                                    \
+        .name = (long_name), .kind = OPTION_U32, .offset = offsetof(choose_call, field), \
+        .value = "N", .min = 1, .max = (most), .help = (text)                            \
+    }
+
+static const option_row rows[] = {
+    {.kind = OPTION_HEADING, .help = "What is wanted"},
+    {.name = "objective",
+     .kind = OPTION_CUSTOM,
+     .offset = offsetof(choose_call, options.objective),
+     .value = "cost|time",
+     .read = read_objective,
+     .help = "the least money a run (the default), or the least time"},
+    NUMBER("deadline", deadline, "SECONDS", "of cost: only where a run takes at most so long"),
+    NUMBER("budget", budget, "MONEY", "of time: only where a run costs at most so much"),
+    NUMBER("recurrences", options.recurrences, "N",
+           "how often the job will run on what is chosen; decides when another trial stops paying "
+           "(80)"),
+    {.kind = OPTION_HEADING, .help = "Trials"},
+    TEXT("run", run, "COMMAND",
+         "runs a trial: a shell command with {instance}, {family}, {nodes}, {vcpus}, {memory_gb}, "
+         "{price} in it. It is timed; when its last line is {\"seconds\": 12.3}, that counts "
+         "(\"cost\" likewise). Another exit code than 0 is a failed trial"),
+    NUMBER("timeout", timeout, "SECONDS", "a trial that takes longer is stopped, and has failed"),
+    WHOLE("parallel", parallel, 64, "trials at once (1)"),
+    WHOLE("max-trials", options.max_trials, SM_CHOOSE_MAX_TRIALS, "no more than so many"),
+    TEXT("state", state, "FILE",
+         "keeps the search in FILE, and goes on with it where it is there already"),
+    NUMBER("cost", cost, "MONEY", "of tell: what the trial cost, when that is not time x price"),
+    {.kind = OPTION_HEADING, .help = "How"},
+    {.name = "method",
+     .kind = OPTION_CUSTOM,
+     .offset = offsetof(choose_call, options.method),
+     .value = "physical|cherrypick|ernest|random",
+     .read = read_method,
+     .help = "physical is ours, and the default; the others are for comparison"},
+    TEXT("history", history, "TABLE.csv", "runs of other jobs to learn from"),
+    {.name = "seed",
+     .kind = OPTION_U64,
+     .offset = offsetof(choose_call, options.seed),
+     .value = "N",
+     .max = INT64_MAX,
+     .help = "the same seed and trials, the same search (0)"},
+    NUMBER("ei-stop", options.ei_stop, "SHARE", "cherrypick: stop when EI is less (0.1)"),
+    WHOLE("min-trials", options.min_trials, SM_CHOOSE_MAX_TRIALS, "cherrypick: but not before (6)"),
+    {.kind = OPTION_HEADING, .help = "What is told"},
+    ON("explain", explain,
+       "after each trial what is believed, why the next one; at the end time against cost, and "
+       "what it would take to be surer"),
+    ON("json", json, "one JSON object a line"),
+    TEXT("replay", replay, "TABLE.csv", "the search that would have been, on recorded runs"),
+    TEXT("workload", workload, "NAME", "of --replay: this job of the table alone"),
+    ON("protocol", protocol, "searches over lines on stdin and stdout (docs/choosing.md)"),
+    {0},
+};
+
+static const char intro[] =
+    "SPACE is a TOML file of instance types and node counts, or a CSV file of candidates. Trials\n"
+    "are run one after the other; after each, the next is the one whose expected saving over the\n"
+    "job's recurrences most exceeds its cost, and when none does, the search ends.\n"
+    "\n"
+    "  shardmill choose space.toml --run './job.sh {instance} {nodes}' --state search.json\n"
+    "  shardmill choose space.toml --run './job.sh {instance} {nodes}' --deadline 3600 --explain\n"
+    "\n"
+    "Somebody else can run the trials (a candidate is told by its number):\n"
+    "\n"
+    "  shardmill choose space.toml --state search.json     begins a search\n"
+    "  shardmill choose ask search.json                    what to try next\n"
+    "  shardmill choose tell search.json 12 341.5          number 12 took 341.5 seconds\n"
+    "  shardmill choose tell search.json 12 60 failed      it failed after 60\n"
+    "\n"
+    "  shardmill choose --replay runs.csv --explain        what would have been\n";
+
+extern const command choose_command;
+
+static int fail(const choose_call *call)
+{
+    screen s;
+    screen_init(&s, "choose", call->json ? LOG_JSON : LOG_TEXT, false);
+    screen_error(&s, sm_last_error());
+    return EXIT_FATAL;
+}
+
+/* ---- Searches */
+
+static bool same_space(const sm_space *a, const sm_space *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++) {
+        const sm_candidate *x = &a->candidates[i], *y = &b->candidates[i];
+        same = strcmp(x->instance, y->instance) == 0 && strcmp(x->family, y->family) == 0 &&
+               fabs(x->nodes - y->nodes) < 0.5 && fabs(x->price - y->price) < 1e-9 * x->price &&
+               fabs(x->vcpus - y->vcpus) < 1e-9 * x->vcpus &&
+               fabs(x->memory_gb - y->memory_gb) < 1e-9 * x->memory_gb;
+    }
+    return same;
+}
+
+/* Trials that ran when the search was cut off did not end: they are forgotten. */
+static void forget_running(sm_search *s)
+{
+    size_t kept = 0;
+    for (size_t t = 0; t < s->trial_count; t++)
+        if (s->trials[t].outcome != SM_TRIAL_RUNNING) s->trials[kept++] = s->trials[t];
+    s->trial_count = kept;
+}
+
+/* A new search of the space, or the one in --state. */
+static sm_status open_search(sm_search *search, const char *space, const choose_call *call,
+                             bool *resumed)
+{
+    sm_search s = {.options = call->options};
+    sm_status status = sm_space_read(&s.space, space);
+    *resumed = false;
+    if (status == SM_OK && call->history != NULL)
+        snprintf(s.history, sizeof s.history, "%s", call->history);
+    if (status == SM_OK && call->state != NULL && access(call->state, F_OK) == 0) {
+        sm_search old = {0};
+        status = sm_search_read(&old, call->state);
+        if (status == SM_OK && !same_space(&old.space, &s.space)) {
+            fprintf(stderr,
+                    "shardmill choose: '%s' is a search of another space; remove it, or "
+                    "name another --state\n",
+                    call->state);
+            sm_search_free(&old);
+            sm_search_free(&s);
+            return SM_ERR_CONFLICT;
+        }
+        if (status == SM_OK) {
+            old.options.max_trials = call->options.max_trials;
+            sm_search_free(&s);
+            s = old;
+            forget_running(&s);
+            *resumed = true;
+        }
+    }
+    if (status == SM_OK)
+        *search = s;
+    else
+        sm_search_free(&s);
+    return status;
+}
+
+static sm_status conclude(sm_chooser *chooser, const sm_search *search, const choose_call *call)
+{
+    sm_advice advice;
+    sm_status status = sm_chooser_advise(&advice, chooser, false);
+    if (status != SM_OK) return status;
+    if (call->explain) print_advice(search, &advice, call->json);
+    return print_answer(chooser, search, &advice, call->explain, call->json);
+}
+
+static int search_with_command(sm_search *search, const choose_call *call)
+{
+    sm_chooser *chooser;
+    if (sm_search_chooser(&chooser, search) != SM_OK) return fail(call);
+    catch_signals();
+    sm_status status = run_trials(chooser, search, call);
+    if (status == SM_OK) status = conclude(chooser, search, call);
+    bool answered = sm_chooser_best(chooser) != UINT32_MAX;
+    sm_chooser_free(chooser);
+    if (status == SM_ERR_CANCELLED) {
+        fprintf(stderr, "shardmill choose: stopped%s\n",
+                call->state != NULL ? "; the same command goes on with it" : "");
+        return EXIT_FATAL;
+    }
+    if (status != SM_OK) return *sm_last_error() != '\0' ? fail(call) : EXIT_FATAL;
+    return answered ? EXIT_DONE : EXIT_FATAL;
+}
+
+static int search_space(const char *space, const choose_call *call)
+{
+    sm_search search;
+    bool resumed;
+    sm_status status = open_search(&search, space, call, &resumed);
+    if (status == SM_ERR_CONFLICT) return EXIT_FATAL;
+    if (status != SM_OK) return fail(call);
+    int code = EXIT_DONE;
+    if (resumed && !call->json) printf("resumed   %zu trials done\n", search.trial_count);
+    if (call->run != NULL) {
+        code = search_with_command(&search, call);
+    } else {
+        sm_chooser *chooser; /* options and history are tried before they are kept */
+        status = sm_search_chooser(&chooser, &search);
+        if (status == SM_OK) sm_chooser_free(chooser);
+        if (status == SM_OK) status = sm_search_write(&search, call->state);
+        if (status != SM_OK)
+            code = fail(call);
+        else if (!call->json)
+            printf("%zu candidates; 'shardmill choose ask %s' says which to try\n",
+                   search.space.count, call->state);
+    }
+    sm_search_free(&search);
+    return code;
+}
+
+/* ---- Ask and tell */
+
+static int ask(const char *path, const choose_call *call)
+{
+    sm_search search;
+    sm_chooser *chooser;
+    if (sm_search_read(&search, path) != SM_OK) return fail(call);
+    sm_status status = sm_search_chooser(&chooser, &search);
+    if (status != SM_OK) {
+        sm_search_free(&search);
+        return fail(call);
+    }
+    size_t running = 0;
+    sm_advice advice = {0};
+    for (size_t t = 0; t < search.trial_count; t++)
+        if (search.trials[t].outcome == SM_TRIAL_RUNNING && running++ == 0)
+            advice = (sm_advice){.kind = SM_ADVICE_TRY,
+                                 .reason = SM_WHY_MODEL,
+                                 .candidate = search.trials[t].candidate,
+                                 .gain = NAN,
+                                 .saving = NAN,
+                                 .trial_cost = NAN};
+    if (running < call->parallel) {
+        status = sm_chooser_advise(&advice, chooser, false);
+        if (status == SM_OK && advice.kind == SM_ADVICE_TRY) {
+            sm_trial trial = {.candidate = advice.candidate, .outcome = SM_TRIAL_RUNNING};
+            status = sm_search_add(&search, &trial);
+            if (status == SM_OK) status = sm_search_write(&search, path);
+        }
+    }
+    if (status == SM_OK && call->explain && search.trial_count > running)
+        status = print_beliefs(chooser, &search, call->json);
+    if (status == SM_OK) print_advice(&search, &advice, call->json);
+    if (status == SM_OK && advice.kind == SM_ADVICE_STOP)
+        status = print_answer(chooser, &search, &advice, call->explain, call->json);
+    sm_chooser_free(chooser);
+    sm_search_free(&search);
+    return status == SM_OK ? EXIT_DONE : fail(call);
+}
+
+static bool whole_number(uint32_t *value, const char *text)
+{
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || number > UINT32_MAX)
+        return false;
+    *value = (uint32_t)number;
+    return true;
+}
+
+static int tell(const arguments *found, const choose_call *call)
+{
+    sm_trial trial = {.outcome = SM_TRIAL_OK};
+    const char *want;
+    bool failed = found->count == 5 && strcmp(found->items[4], "failed") == 0;
+    if (found->count < 4 || (found->count == 5 && !failed) || found->count > 5 ||
+        !whole_number(&trial.candidate, found->items[2]) ||
+        !read_positive(&trial.seconds, found->items[3], &want))
+        return usage_error(&choose_command, "wanted is: tell STATE NUMBER SECONDS [failed]");
+    if (failed) trial.outcome = SM_TRIAL_FAILED;
+    sm_search search;
+    sm_chooser *chooser;
+    if (sm_search_read(&search, found->items[1]) != SM_OK) return fail(call);
+    sm_status status = sm_search_chooser(&chooser, &search);
+    if (status == SM_OK) {
+        trial.cost = 1;
+        if (trial.candidate < search.space.count) {
+            const sm_candidate *c = &search.space.candidates[trial.candidate];
+            trial.cost = call->cost > 0 ? call->cost : trial.seconds * c->nodes * c->price / 3600;
+        }
+        status = sm_chooser_tell(chooser, &trial); /* checks it */
+        if (status == SM_OK) status = sm_search_add(&search, &trial);
+        if (status == SM_OK) status = sm_search_write(&search, found->items[1]);
+        if (status == SM_OK) print_trial(&search, &trial, search.trial_count, call->json);
+        if (status == SM_OK && call->explain) status = print_beliefs(chooser, &search, call->json);
+        sm_chooser_free(chooser);
+    }
+    sm_search_free(&search);
+    return status == SM_OK ? EXIT_DONE : fail(call);
+}
+
+/* ---- Replay */
+
+/* Searches one job of the table, whose rows are its candidates. */
+static sm_status replay_job(const sm_past_trial *runs, size_t count, const choose_call *call)
+{
+    sm_search search = {.options = call->options};
+    sm_chooser *chooser = NULL;
+    double least = INFINITY;
+    search.space.candidates = calloc(count, sizeof *search.space.candidates);
+    search.space.count = count;
+    if (search.space.candidates == NULL) return SM_ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        search.space.candidates[i] = runs[i].where;
+        double value = call->options.objective == SM_CHOOSE_COST ? runs[i].cost : runs[i].seconds;
+        double other = call->options.objective == SM_CHOOSE_COST ? runs[i].seconds : runs[i].cost;
+        bool allowed = call->options.limit <= 0 || other <= call->options.limit;
+        if (runs[i].outcome == SM_TRIAL_OK && allowed && value < least) least = value;
+    }
+    if (call->history != NULL) snprintf(search.history, sizeof search.history, "%s", call->history);
+    sm_status status = sm_search_chooser(&chooser, &search);
+    sm_advice advice = {0};
+    if (status == SM_OK && !call->json) printf("%s\n", runs[0].job);
+    while (status == SM_OK) {
+        status = sm_chooser_advise(&advice, chooser, false);
+        if (status != SM_OK || advice.kind == SM_ADVICE_STOP) break;
+        if (call->explain) print_advice(&search, &advice, call->json);
+        const sm_past_trial *row = &runs[advice.candidate];
+        sm_trial trial = {advice.candidate, row->outcome, row->seconds, row->cost};
+        status = sm_chooser_tell(chooser, &trial);
+        if (status == SM_OK) status = sm_search_add(&search, &trial);
+        if (status == SM_OK) print_trial(&search, &trial, search.trial_count, call->json);
+        if (status == SM_OK && call->explain) status = print_beliefs(chooser, &search, call->json);
+    }
+    if (status == SM_OK) status = conclude(chooser, &search, call);
+    if (status == SM_OK && advice.candidate != UINT32_MAX && !call->json) {
+        const sm_past_trial *row = &runs[advice.candidate];
+        double value = call->options.objective == SM_CHOOSE_COST ? row->cost : row->seconds;
+        printf("          %.3f of the best that the table holds\n", value / least);
+    }
+    sm_chooser_free(chooser);
+    sm_search_free(&search);
+    return status;
+}
+
+static int replay(const choose_call *call)
+{
+    sm_table table;
+    if (sm_table_read(&table, call->replay) != SM_OK) return fail(call);
+    sm_status status = SM_OK;
+    bool any = false;
+    for (size_t begin = 0, end; begin < table.count && status == SM_OK; begin = end) {
+        const char *job = table.rows[begin].job;
+        end = begin;
+        while (end < table.count && strcmp(table.rows[end].job, job) == 0) end++;
+        if (call->workload != NULL && strcmp(call->workload, job) != 0) continue;
+        if (any && !call->json) printf("\n");
+        status = replay_job(table.rows + begin, end - begin, call);
+        any = true;
+    }
+    sm_table_free(&table);
+    if (status == SM_OK && !any)
+        return usage_error(&choose_command, "there is no workload '%s' in %s", call->workload,
+                           call->replay);
+    return status == SM_OK ? EXIT_DONE : fail(call);
+}
+
+/* ---- The command */
+
+static bool set_limit(choose_call *call)
+{
+    bool cost = call->options.objective == SM_CHOOSE_COST;
+    if ((cost ? call->budget : call->deadline) > 0) {
+        usage_error(&choose_command, cost ? "--budget goes with --objective time"
+                                          : "--deadline goes with --objective cost");
+        return false;
+    }
+    call->options.limit = cost ? call->deadline : call->budget;
+    return true;
+}
+
+static int run_choose(int argc, char **argv)
+{
+    choose_call call = {.parallel = 1};
+    arguments found;
+    sm_choose_options_init(&call.options);
+    if (!read_options(&found, &call, &choose_command, argc, argv) || !set_limit(&call))
+        return EXIT_USAGE;
+    if (found.help) {
+        print_help(&choose_command);
+        return EXIT_DONE;
+    }
+    if (call.protocol) {
+        const char *wrong;
+        if (run_protocol(&call.options, &wrong)) return EXIT_DONE;
+        fprintf(stderr, "shardmill choose: %s: %s\n", sm_last_error(), wrong);
+        return EXIT_FATAL;
+    }
+    if (call.replay != NULL) return replay(&call);
+    if (found.count == 2 && strcmp(found.items[0], "ask") == 0) return ask(found.items[1], &call);
+    if (found.count >= 2 && strcmp(found.items[0], "tell") == 0) return tell(&found, &call);
+    if (found.count != 1)
+        return usage_error(&choose_command, "wanted is one SPACE, 'ask STATE' or 'tell STATE …'");
+    if (call.run == NULL && call.state == NULL)
+        return usage_error(&choose_command,
+                           "wanted is --run COMMAND, or --state FILE to ask and tell");
+    return search_space(found.items[0], &call);
+}
+
+const command choose_command = {.name = "choose",
+                                .arguments = "SPACE",
+                                .summary = "the cluster to rent, from a few trial runs",
+                                .intro = intro,
+                                .rows = rows,
+                                .run = run_choose};

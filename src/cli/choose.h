@@ -1,0 +1,51 @@
+/* The parts of `shardmill choose`. */
+#ifndef SM_CLI_CHOOSE_H
+#define SM_CLI_CHOOSE_H
+
+#include "screen.h"
+
+typedef struct choose_call {
+    sm_choose_options options;
+    double deadline, budget; /* 0: none */
+    double cost;             /* told; 0: from the price */
+    double timeout;          /* seconds; 0: none */
+    uint32_t parallel;
+    const char *run, *state, *history, *replay, *workload;
+    bool explain, json, protocol;
+} choose_call;
+
+/* ---- choose_protocol.c */
+
+/*
+ * Searches over the line protocol of recorded tables, on stdin and stdout, until its end:
+ *
+ *   > job NAME SEED N, N lines `cfg INDEX FAMILY SIZE NODES VCPUS MEM_GB PRICE`, `hist M`, M lines
+ *     `h JOB FAMILY SIZE NODES VCPUS MEM_GB PRICE ok|failed SECONDS COST`, go
+ *   < try INDEX              > ran INDEX ok|failed SECONDS COST
+ *   < stop INDEX             > more (explore further) or end
+ *
+ * False when something failed, or a line is none of the protocol's; *wrong is the line.
+ */
+bool run_protocol(const sm_choose_options *options, const char **wrong);
+
+/* ---- choose_print.c: what people, or programs, see of a search */
+
+/* "c4.large x 4" */
+const char *show_candidate(char text[SM_CHOOSE_NAME_MAX + 16], const sm_candidate *candidate);
+
+void print_trial(const sm_search *search, const sm_trial *trial, size_t number, bool json);
+/* What to do next, and why. */
+void print_advice(const sm_search *search, const sm_advice *advice, bool json);
+/* What is believed of the candidates: the best few for people, all as JSON. */
+sm_status print_beliefs(sm_chooser *chooser, const sm_search *search, bool json);
+/* The answer, what the search took, time against cost, and what it would take to be surer. */
+sm_status print_answer(sm_chooser *chooser, const sm_search *search, const sm_advice *advice,
+                       bool explain, bool json);
+
+/* ---- choose_run.c */
+
+/* Runs trials by call->run until choosing more does not pay; the search's file is kept up to date.
+ * SM_ERR_CANCELLED on a signal. */
+sm_status run_trials(sm_chooser *chooser, sm_search *search, const choose_call *call);
+
+#endif
