@@ -4,7 +4,7 @@
 
 #include "options.h"
 
-extern const command pack_command, verify_command, ls_command, cp_command, choose_command,
-    measure_command, worker_command, dataproc_command;
+extern const command pack_command, verify_command, ls_command, cp_command, measure_command,
+    report_command, choose_command, worker_command, dataproc_command;
 
 #endif

@@ -260,8 +260,7 @@ static const option_row rows[] = {
      .value = "90%",
      .read = read_share,
      .help = "also say how many readers reach that share of the best"},
-    {.kind = OPTION_HEADING,
-     .help = "On other machines (--engine spark or lines; sources must be reachable from there)"},
+    {.kind = OPTION_HEADING, .help = "On other machines (sources must be reachable from there)"},
     {.name = "mode",
      .kind = OPTION_CUSTOM,
      .offset = offsetof(measure_call, is_concurrent),
@@ -397,8 +396,8 @@ static int finish(measure_call *call, const sm_measure_result *result, sm_status
 static int run_measure(int argc, char **argv)
 {
     measure_call call = {0};
-    arguments found;
     engine_call_init(&call.engine);
+    arguments found;
     if (!read_options(&found, &call, &measure_command, argc, argv)) return EXIT_USAGE;
     if (found.help) {
         print_help(&measure_command);
@@ -414,7 +413,7 @@ static int run_measure(int argc, char **argv)
         return usage_error(&measure_command, "trials are run by --engine spark, with its driver on "
                                              "this machine, or by --engine lines");
     if (call.is_concurrent && call.engine.kind == ENGINE_LOCAL)
-        return usage_error(&measure_command, "--mode concurrent wants --engine spark");
+        return usage_error(&measure_command, "--mode concurrent wants an --engine");
     call.options.members = call.executors;
     complete(&call.options);
 
