@@ -87,7 +87,8 @@ def test_lines_go_out_and_rows_come_back(flowers, tmp_path):
 
 def test_modes_that_make_no_sense_are_refused(flowers):
     for args in (["--mode", "concurrent"], ["--executors", "2"],
-                 ["--mode", "concurrent", "--executors", "2"], ["--mode", "both"]):
+                 ["--mode", "concurrent", "--executors", "2"], ["--mode", "both"],
+                 ["--engine", "dataproc"], ["--engine", "spark", "--deploy-mode", "cluster"]):
         refused("measure", flowers, *args, code=USAGE)
 
 
