@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps demo test lint fuzz bench install clean
+.PHONY: all help deps demo test lint fuzz bench portable install clean
 
 all: ## build the program: build/shardmill
 	@cmake --preset release
@@ -32,6 +32,11 @@ fuzz: ## run each fuzz target for a while
 
 bench: ## measure shardmill beside its peers (about a quarter of an hour; docs/benchmarks.md)
 	@scripts/bench.sh
+
+portable: ## build the worker for other machines (build/portable), and try it on an older Debian
+	@scripts/install-deps.sh --with-tests --with-portable
+	@scripts/portable.sh
+	@.venv/bin/python -m pytest -q -rfEs -p no:cacheprovider tests/python/test_portable.py
 
 install: all ## install under PREFIX (default /usr/local)
 	@cmake --install build --prefix $(PREFIX)

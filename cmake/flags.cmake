@@ -17,6 +17,9 @@ target_compile_options(shardmill_flags INTERFACE
   -fstack-protector-strong -fno-omit-frame-pointer)
 target_compile_definitions(shardmill_flags INTERFACE
   _GNU_SOURCE SM_VERSION="${PROJECT_VERSION}")
+if(SHARDMILL_PORTABLE)
+  target_compile_definitions(shardmill_flags INTERFACE SM_FIND_CA_BUNDLE)
+endif()
 if(SHARDMILL_WERROR)
   target_compile_options(shardmill_flags INTERFACE -Werror)
 endif()

@@ -4,7 +4,7 @@
  * The coordinator (sm_pack with an engine) puts what the shards are made of into DST/_tasks and
  * gives the engine one line of JSON a shard. The engine takes each line to a worker, on whatever
  * machine, and brings back the line that the worker answers with. It never looks at a picture.
- * docs/spark.md describes the lines.
+ * docs/engines.md describes the lines.
  */
 #ifndef SHARDMILL_ENGINE_H
 #define SHARDMILL_ENGINE_H

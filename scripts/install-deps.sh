@@ -6,19 +6,22 @@ cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'TEXT'
-usage: scripts/install-deps.sh [--with-tests] [--with-lint]
+usage: scripts/install-deps.sh [--with-tests] [--with-lint] [--with-portable]
 
-  --with-tests  also what the tests need: a Python environment in .venv
-  --with-lint   also clang, clang-format and clang-tidy, for `make lint` and `make fuzz`
+  --with-tests     also what the tests need: Python environments in .venv, .venv-spark, .venv-spark35
+  --with-lint      also clang, clang-format and clang-tidy, for `make lint` and `make fuzz`
+  --with-portable  also what `make portable` needs (Debian, Ubuntu)
 TEXT
 }
 
 with_tests=no
 with_lint=no
+with_portable=no
 for argument in "$@"; do
     case $argument in
     --with-tests) with_tests=yes ;;
     --with-lint) with_lint=yes ;;
+    --with-portable) with_portable=yes ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
     esac
@@ -71,6 +74,13 @@ find_missing() {
         # Debian's pip trusts this file alone.
         ! has apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] ||
             want "root certificates" ca-certificates ca-certificates ca-certificates ca-certificates
+    fi
+    if [ $with_portable = yes ]; then
+        has dpkg-source || want dpkg-source dpkg-dev dpkg-dev dpkg dpkg-dev
+        has nasm || want nasm nasm nasm nasm nasm
+        has debootstrap || want debootstrap debootstrap debootstrap debootstrap debootstrap
+        { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; } ||
+            want "python3 with venv" python3-venv python3 python3 python3
     fi
     if [ $with_lint = yes ]; then
         has clang || want clang clang clang llvm clang
@@ -143,6 +153,30 @@ make_venv() {
         say "pytest cannot be had either: the whole-program tests will be skipped"
 }
 
+# The tests of shardmill.spark, in both PySparks that people have. What cannot be had is a test that is
+# skipped, never an error.
+make_spark_venvs() {
+    if ! has java; then
+        missing=()
+        want Java openjdk-17-jre-headless java-17-openjdk-headless openjdk@17 openjdk17-jre-headless
+        { has apt-get && install_with_apt; } ||
+            { say "no Java: the tests of Spark will be skipped" && return; }
+    fi
+    local wanted folder
+    for wanted in tests/python/requirements-*.txt; do
+        folder=${wanted##*requirements-} folder=.venv-${folder%.txt}
+        ! cmp -s "$wanted" "$folder/installed-requirements.txt" || continue
+        [ -x "$folder/bin/python" ] || python3 -m venv "$folder"
+        say "installing PySpark into $folder (some minutes the first time)"
+        if "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r "$wanted"; then
+            cp "$wanted" "$folder/installed-requirements.txt"
+        else
+            say "$wanted cannot be had for $(python3 --version): its tests of Spark will be skipped"
+            rm -rf "$folder"
+        fi
+    done
+}
+
 find_missing
 # Twice: which runtime package is wanted is known only when clang is there.
 for _ in 1 2; do
@@ -152,4 +186,4 @@ for _ in 1 2; do
     fi
 done
 [ ${#missing[@]} -eq 0 ] || explain_missing
-[ $with_tests = no ] || make_venv
+[ $with_tests = no ] || { make_venv && make_spark_venvs; }

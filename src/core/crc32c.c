@@ -7,9 +7,13 @@
 #if defined(__x86_64__)
 #include <nmmintrin.h>
 #define HAVE_INSTRUCTION 1
-#define CRC_TARGET       __attribute__((target("sse4.2")))
-#define CRC_WORD(c, w)   ((uint32_t)_mm_crc32_u64((c), (w)))
-#define CRC_BYTE(c, b)   _mm_crc32_u8((c), (b))
+#if defined(__clang__) && __clang_major__ >= 14 /* to which sse4.2 does not mean it any more */
+#define CRC_TARGET __attribute__((target("sse4.2,crc32")))
+#else
+#define CRC_TARGET __attribute__((target("sse4.2")))
+#endif
+#define CRC_WORD(c, w) ((uint32_t)_mm_crc32_u64((c), (w)))
+#define CRC_BYTE(c, b) _mm_crc32_u8((c), (b))
 #elif defined(__aarch64__) && defined(__linux__) && defined(__AARCH64EL__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum {
     STALL_SPEED = 1000, /* bytes a second */
@@ -85,10 +86,33 @@ static void set_method(sm_transfer *t)
     curl_easy_setopt(easy, CURLOPT_RANGE, range);
 }
 
+#ifdef SM_FIND_CA_BUNDLE
+/* A portable build's libcurl knows no system's certificates: where systems keep them. */
+static const char *system_bundle(void)
+{
+    static const char *const places[] = {
+        "/etc/ssl/certs/ca-certificates.crt", /* Debian, Ubuntu, Alpine, Arch */
+        "/etc/pki/tls/certs/ca-bundle.crt",   /* Red Hat, Rocky, Amazon */
+        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+        "/etc/ssl/ca-bundle.pem", /* SUSE */
+        "/etc/ssl/cert.pem",
+    };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (access(places[i], R_OK) == 0) return places[i];
+    return NULL;
+}
+#else
+static const char *system_bundle(void)
+{
+    return NULL; /* libcurl was built for this system */
+}
+#endif
+
 static void set_trust(sm_transfer *t)
 {
     const char *bundle = getenv("CURL_CA_BUNDLE");
     if (bundle == NULL || *bundle == '\0') bundle = getenv("SSL_CERT_FILE");
+    if (bundle == NULL || *bundle == '\0') bundle = system_bundle();
     if (bundle != NULL && *bundle != '\0') curl_easy_setopt(t->easy, CURLOPT_CAINFO, bundle);
     const char *folder = getenv("SSL_CERT_DIR");
     if (folder != NULL && *folder != '\0') curl_easy_setopt(t->easy, CURLOPT_CAPATH, folder);

@@ -1,0 +1,132 @@
+"""The portable build (scripts/portable.sh) on an older system: Debian 11, glibc 2.31, in a chroot."""
+
+import datetime
+import http.server
+import ipaddress
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from conftest import BUILD, EXAMPLES, run, tree
+
+PORTABLE = BUILD / "portable"
+OLD = "bullseye"
+BUNDLES = ["etc/ssl/certs/ca-certificates.crt", "etc/pki/tls/certs/ca-bundle.crt", "etc/ssl/ca-bundle.pem"]
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    found = sorted(PORTABLE.glob("shardmill-worker-*.tgz"))
+    if not found:
+        pytest.skip("no portable build: make portable makes it")
+    return found[0]
+
+
+def mirror():
+    """Where this system gets its packages from."""
+    text = "\n".join(path.read_text() for path in [Path("/etc/apt/sources.list"),
+                                                   *Path("/etc/apt/sources.list.d").glob("debian.*")] if path.exists())
+    found = re.search(r"^(?:URIs:|deb(?: \[.*\])?) *(\S+)", text, re.MULTILINE)
+    return found and found[1]
+
+
+@pytest.fixture(scope="module")
+def old(bundle):
+    """An older Debian's root folder with the bundle in /opt; made once and kept."""
+    root = PORTABLE / OLD
+    if os.geteuid() != 0 or shutil.which("debootstrap") is None or not mirror():
+        pytest.skip("an older Debian needs root, debootstrap and a package mirror")
+    if not (root / "complete").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        made = subprocess.run(["debootstrap", "--variant=minbase", OLD, root, mirror()],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if made.returncode != 0:
+            pytest.skip(f"{OLD} cannot be had: {made.stdout.splitlines()[-1:]}")
+        (root / "complete").touch()
+    shutil.unpack_archive(bundle, root / "opt")
+    return root
+
+
+def inside(root, *words):
+    done = subprocess.run(["chroot", root, "/opt/bin/shardmill", *words], stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]},
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_old_system_packs_the_same_bytes(old, tmp_path):
+    glibc = subprocess.run(["chroot", old, "ldd", "--version"], stdout=subprocess.PIPE, text=True).stdout
+    assert "2.31" in glibc.splitlines()[0]
+    shutil.rmtree(old / "work", ignore_errors=True)
+    shutil.copytree(EXAMPLES, old / "work" / "flowers")
+    assert inside(old, "pack", "/work/flowers", "/work/set", "--shards", "3", "-q") == (0, "")
+    run("pack", old / "work" / "flowers", tmp_path / "set", "--shards", "3", "-q")
+    assert tree(old / "work" / "set") == tree(tmp_path / "set")
+
+
+def certificate(folder):
+    """A self-signed certificate of 127.0.0.1 and its key, in one file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "portable test")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+              .serial_number(1).not_valid_before(now - datetime.timedelta(1))
+              .not_valid_after(now + datetime.timedelta(1)).add_extension(address, False)
+              .add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA256()))
+    public = folder / "public.pem"
+    public.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    both = folder / "both.pem"
+    both.write_bytes(public.read_bytes() + key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return public, both
+
+
+@pytest.fixture
+def server(tmp_path):
+    """An HTTPS server of the example pictures; (URL, certificate)."""
+    pytest.importorskip("cryptography")
+    public, both = certificate(tmp_path)
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(EXAMPLES))
+
+        def log_message(self, *words):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(both)
+        httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"https://127.0.0.1:{httpd.server_port}", public
+        httpd.shutdown()
+
+
+def test_trusts_what_the_system_trusts_wherever_it_says_so(old, server):
+    url, public = server
+    for place in BUNDLES:
+        (old / place).unlink(missing_ok=True)
+    shutil.rmtree(old / "work", ignore_errors=True)
+    (old / "work").mkdir()
+    code, said = inside(old, "cp", f"{url}/LICENSE.txt", "/work/copy")
+    assert code == 1 and "not trusted" in said
+    for place in BUNDLES:
+        (old / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(public, old / place)
+        code, said = inside(old, "cp", f"{url}/LICENSE.txt", "/work/copy")
+        assert code == 0, f"{place}: {said}"
+        assert (old / "work" / "copy").read_bytes() == (EXAMPLES / "LICENSE.txt").read_bytes()
+        (old / "work" / "copy").unlink()
+        (old / place).unlink()
