@@ -98,11 +98,16 @@ typedef enum sm_chroma { SM_CHROMA_444, SM_CHROMA_422, SM_CHROMA_420 } sm_chroma
 /* keep: the file's own bytes pass through; only with SM_RESIZE_NO. */
 typedef enum sm_encode_format { SM_ENCODE_JPEG, SM_ENCODE_KEEP } sm_encode_format;
 
+/* auto: the library's own decoder, and libjpeg-turbo for what that does not take. The pictures are
+ * the same. */
+typedef enum sm_decoder_choice { SM_DECODER_AUTO, SM_DECODER_TURBO } sm_decoder_choice;
+
 typedef struct sm_picture_options {
     uint32_t width, height; /* target in pixels, 1 to 16384; default 192 x 192 */
     sm_resize_mode resize_mode;
     sm_filter filter;
     sm_decode decode;
+    sm_decoder_choice jpeg_decoder;
     sm_encode_format encode_format;
     int encode_quality; /* 1 to 100; default 95 */
     sm_chroma chroma;
@@ -229,6 +234,7 @@ typedef enum sm_choice {
     SM_CHOICE_FILTER,
     SM_CHOICE_DECODE,
     SM_CHOICE_CHROMA,
+    SM_CHOICE_JPEG_DECODER,
     SM_CHOICE_ENCODE_FORMAT,
     SM_CHOICE_SCHEMA,
     SM_CHOICE_COMPRESSION,

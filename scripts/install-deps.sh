@@ -35,6 +35,13 @@ cmake_is_new_enough() {
     has cmake && printf '3.22\n%s\n' "$(cmake --version | sed -n '1s/[^0-9]*//p')" | sort -CV
 }
 
+curl_is_new_enough() {
+    module "libcurl >= 7.85" && return
+    ! module libcurl || say "libcurl $(pkg-config --modversion libcurl) is older than 7.85, which shardmill needs:" \
+        "where the package is no newer, build curl and put its lib/pkgconfig into PKG_CONFIG_PATH"
+    return 1
+}
+
 # Debian keeps libFuzzer and the sanitizers of clang in a package of their own.
 clang_has_runtime() {
     has clang && echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n);
@@ -56,7 +63,7 @@ find_missing() {
     module jansson || want jansson libjansson-dev jansson-devel jansson jansson-dev
     module libxxhash || want xxHash libxxhash-dev xxhash-devel xxhash xxhash-dev
     module zlib || want zlib zlib1g-dev zlib-devel zlib zlib-dev
-    module libcurl || want libcurl libcurl4-openssl-dev libcurl-devel curl curl-dev
+    curl_is_new_enough || want "libcurl 7.85" libcurl4-openssl-dev libcurl-devel curl curl-dev
     module expat || want expat libexpat1-dev expat-devel expat expat-dev
     # Of Linux alone, and optional: without it local files are measured by threads.
     [ "$(uname -s)" != Linux ] || module liburing ||
@@ -74,6 +81,12 @@ find_missing() {
         # Debian's pip trusts this file alone.
         ! has apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] ||
             want "root certificates" ca-certificates ca-certificates ca-certificates ca-certificates
+        # To try the NEON code on other machines, where that takes a package each; else it is skipped.
+        if has apt-get && [ "$(uname -m)" = x86_64 ]; then
+            has aarch64-linux-gnu-gcc ||
+                want "a compiler for ARM" "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" - - -
+            has qemu-aarch64 || want "an emulator of ARM" qemu-user - - -
+        fi
     fi
     if [ $with_portable = yes ]; then
         has dpkg-source || want dpkg-source dpkg-dev dpkg-dev dpkg dpkg-dev

@@ -336,6 +336,31 @@ def test_files_against_shards(rows, found):
     assert [v["readers"] for v in found["files_against_shards"]] == [1, 2, 4, 8, 16, 32]
 
 
+# ---- Executors -----------------------------------------------------------------------------------
+
+
+def test_executors_at_once(tmp_path):
+    """Against the same counted on a fine grid of moments."""
+    rows = measurements.concurrent()
+    found = analyse(tmp_path, rows)
+    trials = rows[1:]
+    begin, end = min(r["start_s"] for r in trials), max(r["end_s"] for r in trials)
+    moments = np.linspace(begin, end, 200001)[:-1]
+    starts, ends = (np.array([r[k] for r in trials])[:, None] for k in ("start_s", "end_s"))
+    rates = np.array([r["images"] / (r["end_s"] - r["start_s"]) for r in trials])[:, None]
+    under_way = (starts <= moments) & (moments < ends)
+    at_once, together = under_way.sum(axis=0), (under_way * rates).sum(axis=0)
+    step = (end - begin) / 200000
+    assert [level["at_once"] for level in found["executors"]] == [0, 1, 2, 3, 4]
+    for level in found["executors"]:
+        here = at_once == level["at_once"]
+        assert level["seconds"] == pytest.approx(here.sum() * step, abs=0.002)
+        assert level["images"] == pytest.approx(together[here].sum() * step, rel=0.05, abs=1)
+    assert sum(level["images"] for level in found["executors"]) == \
+        pytest.approx(sum(r["images"] for r in trials))
+    assert any("4 executors at once" in s for s in found["sentences"])
+
+
 # ---- Export, several files, bad files ------------------------------------------------------------
 
 

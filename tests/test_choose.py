@@ -162,6 +162,14 @@ def test_ask_and_tell(space, tmp_path):
                                        "answer")["candidate"]
 
 
+def test_tells_at_once_lose_nothing(space, tmp_path):
+    state = tmp_path / "state.json"
+    run("choose", space, "--state", state)
+    tells = [start("choose", "tell", state, str(i), "50") for i in range(6)]
+    assert [t.wait(timeout=60) for t in tells] == [OK] * 6
+    assert len(json.loads(state.read_text())["trials"]) == 6
+
+
 def test_tell_takes_failures_and_costs(space, tmp_path):
     state = tmp_path / "state.json"
     run("choose", space, "--state", state)

@@ -12,6 +12,7 @@ sm_status sm_analyse(sm_analysis *a, const sm_results *table)
     if (status == SM_OK) status = sm_compare_formats(a);
     if (status == SM_OK) status = sm_fit_throughput(a);
     if (status == SM_OK) status = sm_fit_latency(a);
+    if (status == SM_OK) status = sm_find_overlaps(a);
     return status == SM_OK ? sm_find_words(a) : status;
 }
 
@@ -28,6 +29,7 @@ void sm_analysis_free(sm_analysis *a)
     free(a->latencies);
     free(a->points);
     free(a->versus);
+    free(a->overlaps);
     sm_buf_free(&a->words);
     *a = (sm_analysis){.chosen = -1};
 }

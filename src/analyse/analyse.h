@@ -12,7 +12,7 @@
 /* ---- Cells: trials of equal settings */
 
 typedef struct sm_cell {
-    const sm_measured *first;       /* the settings */
+    const sm_measured *first;    /* the settings */
     size_t begin, count;         /* its trials: sm_analysis.order[begin] and on */
     sm_summary rate;             /* images a second */
     sm_summary bandwidth;        /* bytes a second */
@@ -92,6 +92,13 @@ typedef struct sm_versus {
     sm_estimate ratio;    /* shards / files */
 } sm_versus;
 
+/* ---- Executors: overlaps[n] is the time during which n trials were under way at once */
+
+typedef struct sm_overlap {
+    double seconds;
+    double images, bytes; /* read meanwhile, all together */
+} sm_overlap;
+
 /* Which settings are not the same in all cells. */
 typedef struct sm_varying {
     bool source, order, read_size, readers, batch_size, batches;
@@ -114,6 +121,8 @@ typedef struct sm_analysis {
     size_t point_count;
     sm_versus *versus;
     size_t versus_count;
+    sm_overlap *overlaps; /* of the run overlap_run, by trials at once */
+    size_t overlap_count, overlap_run;
     sm_buf words; /* sentences, each ending in '\n'; the first is the one to act on */
 } sm_analysis;
 
@@ -127,9 +136,11 @@ sm_status sm_find_cells(sm_analysis *analysis);
 sm_status sm_compare_formats(sm_analysis *analysis);
 sm_status sm_fit_throughput(sm_analysis *analysis);
 sm_status sm_fit_latency(sm_analysis *analysis);
+sm_status sm_find_overlaps(sm_analysis *analysis);
 sm_status sm_find_words(sm_analysis *analysis);
 
-bool sm_is_files(const sm_measured *trial); /* image files, not shards */
+bool sm_is_files(const sm_measured *trial);  /* image files, not shards */
+bool sm_is_placed(const sm_measured *trial); /* of an executor, with its place in time */
 bool sm_same_condition(const sm_measured *a, const sm_measured *b);
 const char *sm_model_name(sm_model model);
 

@@ -202,6 +202,10 @@ static double behind_first(const contender *all, size_t i)
 
 static sm_status find_best(sm_analysis *a, sm_condition *c)
 {
+    if (c->cells < 2) {
+        c->best = c->thrifty = c->begin; /* nothing to be better than */
+        return SM_OK;
+    }
     contender *all = calloc(c->cells, sizeof *all);
     if (all == NULL) return sm_fail_memory(c->cells * sizeof *all);
     for (size_t i = 0; i < c->cells; i++) {
@@ -250,7 +254,8 @@ static void find_varying(sm_analysis *a)
 {
     sm_varying *v = &a->varies;
     for (size_t i = 1; i < a->cell_count; i++) {
-        const sm_measured *x = a->cells[0].first, *y = a->cells[i].first, *z = a->cells[i - 1].first;
+        const sm_measured *x = a->cells[0].first, *y = a->cells[i].first,
+                          *z = a->cells[i - 1].first;
         v->source = v->source || (y->format == z->format && y->source != z->source);
         v->order = v->order || x->order != y->order;
         v->read_size = v->read_size || (y->format == z->format && y->read_size != z->read_size);

@@ -193,18 +193,24 @@ static json_t *sentences(const sm_buf *words)
 sm_status sm_analysis_json(sm_buf *json, const sm_analysis *a)
 {
     json_t *cells = json_array(), *conditions = json_array(), *models = json_array();
-    json_t *latencies = json_array(), *versus = json_array();
+    json_t *latencies = json_array(), *versus = json_array(), *overlaps = json_array();
     for (size_t i = 0; i < a->cell_count; i++) push(&cells, cell_json(&a->cells[i]));
     for (size_t i = 0; i < a->condition_count; i++)
         push(&conditions, condition_json(a, &a->conditions[i]));
     for (int m = 0; m < SM_MODEL_COUNT; m++) push(&models, model_json(a, (sm_model)m));
     for (size_t i = 0; i < a->latency_count; i++) push(&latencies, latency_json(&a->latencies[i]));
     for (size_t i = 0; i < a->versus_count; i++) push(&versus, versus_json(&a->versus[i]));
-    json_t *root = json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", "shardmill.analysis/1",
-        "sentences", sentences(&a->words), "trials", whole(a->table->count), "used", whole(a->used),
-        "left_out", left_out_json(a->table), "cells", cells, "conditions", conditions,
-        "files_against_shards", versus, "latency", latencies, "regressions", models);
+    for (size_t i = 0; i < a->overlap_count; i++)
+        push(&overlaps,
+             json_pack("{s:o, s:o, s:o, s:o}", "at_once", whole(i), "seconds",
+                       number(a->overlaps[i].seconds), "images", number(a->overlaps[i].images),
+                       "bytes", number(a->overlaps[i].bytes)));
+    json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
+                             "shardmill.analysis/1", "sentences", sentences(&a->words), "trials",
+                             whole(a->table->count), "used", whole(a->used), "left_out",
+                             left_out_json(a->table), "cells", cells, "conditions", conditions,
+                             "files_against_shards", versus, "latency", latencies, "executors",
+                             overlaps, "regressions", models);
     if (root == NULL) return sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON");
     sm_status status = sm_json_append(json, root, true);
     json_decref(root);
@@ -241,14 +247,14 @@ static sm_status csv_row(sm_buf *csv, const sm_results *table, const sm_measured
         table->files[t->file], t->source, t->format, t->order, t->cache, t->host, t->executor};
     const uint64_t wholes[] = {t->line,    t->number,    t->batch_size, t->batches,
                                t->readers, t->read_size, t->repeat};
-    const double numbers[] = {t->step_ms,      t->images,          t->bytes,
-                              t->seconds,      sm_measured_rate(t),   sm_measured_bandwidth(t),
-                              t->reads,        t->first_byte_s,    t->first_batch_s,
-                              t->stall_s,      t->latency_mean,    t->latency_p50,
-                              t->latency_p95,  t->latency_p99,     t->latency_max,
-                              t->cpu_user_s,   t->cpu_system_s,    t->device_bytes,
-                              t->socket_bytes, t->resident_before, t->resident_after,
-                              t->retries,      t->start_s,         t->end_s};
+    const double numbers[] = {t->step_ms,      t->images,           t->bytes,
+                              t->seconds,      sm_measured_rate(t), sm_measured_bandwidth(t),
+                              t->reads,        t->first_byte_s,     t->first_batch_s,
+                              t->stall_s,      t->latency_mean,     t->latency_p50,
+                              t->latency_p95,  t->latency_p99,      t->latency_max,
+                              t->cpu_user_s,   t->cpu_system_s,     t->device_bytes,
+                              t->socket_bytes, t->resident_before,  t->resident_after,
+                              t->retries,      t->start_s,          t->end_s};
     sm_status status = SM_OK;
     for (size_t i = 0; status == SM_OK && i < sizeof texts / sizeof *texts; i++) {
         status = csv_text(csv, texts[i]);

@@ -75,6 +75,7 @@ sm_status sm_huber_fit(double *beta, double *se, const double *x, size_t n, size
                        const double *y)
 {
     enum { MOST_ROUNDS = 500 };
+    if (k < 1 || k > 2) return sm_fail(SM_ERR_INTERNAL, "a robust fit of %zu columns", k);
     if (n <= k) return sm_fail(SM_ERR_LIMIT, "%zu trials are too few for a line", n);
     double *w = calloc(n, sizeof *w), *away = calloc(n, sizeof *away);
     double found[2] = {0}, scale = 0;

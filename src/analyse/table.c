@@ -183,7 +183,8 @@ static sm_status add_trial(const reading *r)
                        r->line);
     if (table->count >= SM_TRIALS_MAX)
         return sm_fail(SM_ERR_LIMIT, "more than %d trials", SM_TRIALS_MAX);
-    sm_status status = sm_array_grow(&table->trials, &table->cap, table->count, sizeof(sm_measured));
+    sm_status status =
+        sm_array_grow(&table->trials, &table->cap, table->count, sizeof(sm_measured));
     if (status != SM_OK) return status;
 
     sm_measured *t = &table->trials[table->count];

@@ -27,8 +27,10 @@ sm_status sm_condition_words(sm_buf *words, const sm_measured *like)
     return status;
 }
 
-sm_status sm_setting_words(sm_buf *words, const sm_analysis *a, const sm_measured *t)
+sm_status sm_setting_words(sm_buf *words, const sm_analysis *analysis, const sm_measured *setting)
 {
+    const sm_analysis *a = analysis;
+    const sm_measured *t = setting;
     char size[SM_SHOW_MAX], number[SM_SHOW_MAX];
     const sm_varying *v = &a->varies;
     sm_status status = sm_buf_append_str(words, sm_format_words(t->format));
@@ -188,6 +190,23 @@ static sm_status tell_latency(sm_buf *words, const sm_latency *l)
     return status == SM_OK ? sm_buf_append_str(words, ".") : status;
 }
 
+/* ---- Executors */
+
+static sm_status tell_overlap(sm_analysis *a)
+{
+    char images[SM_SHOW_MAX], bytes[SM_SHOW_MAX], seconds[SM_SHOW_MAX];
+    if (a->overlap_count < 2) return SM_OK;
+    const sm_overlap *most = &a->overlaps[a->overlap_count - 1];
+    if (a->overlap_count == 2)
+        return sm_buf_append_str(&a->words, "The executors read one at a time.");
+    return sm_buf_printf(&a->words,
+                         "Rates are those of one executor each; %zu executors at once, for %s in "
+                         "all, got %s images/s and %s/s together.",
+                         a->overlap_count - 1, sm_show_seconds(seconds, most->seconds),
+                         sm_show(images, most->images / most->seconds),
+                         sm_show_bytes(bytes, most->bytes / most->seconds));
+}
+
 /* ---- Regression */
 
 static sm_status tell_regression(sm_analysis *a)
@@ -249,6 +268,8 @@ sm_status sm_find_words(sm_analysis *a)
         begin = words->len;
         status = end_sentence(tell_latency(words, &a->latencies[i]), words, begin);
     }
+    begin = words->len;
+    if (status == SM_OK) status = end_sentence(tell_overlap(a), words, begin);
     begin = words->len;
     if (status == SM_OK) status = end_sentence(tell_regression(a), words, begin);
     begin = words->len;

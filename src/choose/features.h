@@ -33,7 +33,7 @@ sm_status sm_features_pick(sm_features *picked, const sm_features *from, const u
  * where it is not known. */
 double sm_family_speed(const char *family);
 
-/* "family", checked: SM_ERR_USAGE with what is wrong with candidate number index. */
+/* SM_ERR_USAGE with what is wrong with the candidate, which is number index. */
 sm_status sm_candidate_check(const sm_candidate *candidate, size_t index);
 
 /* ln of the hourly price of the whole cluster, per second. */

@@ -3,9 +3,11 @@
 #include "commands.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 /* ---- Options */
@@ -258,10 +260,31 @@ static int search_space(const char *space, const choose_call *call)
 
 /* ---- Ask and tell */
 
+/* Keeps other asks and tells out while this one reads and writes: a lock on the state's folder, for
+ * the state itself is another file after each write. It goes with the process. */
+static bool lock_folder(const char *path)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+    if (len >= sizeof folder) return false;
+    snprintf(folder, sizeof folder, "%.*s.", (int)len, path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && flock(fd, LOCK_EX) == 0;
+}
+
+static int no_lock(const char *path)
+{
+    fprintf(stderr, "shardmill choose: cannot lock the folder of '%s': %s\n", path,
+            strerror(errno));
+    return EXIT_FATAL;
+}
+
 static int ask(const char *path, const choose_call *call)
 {
     sm_search search;
     sm_chooser *chooser;
+    if (!lock_folder(path)) return no_lock(path);
     if (sm_search_read(&search, path) != SM_OK) return fail(call);
     sm_status status = sm_search_chooser(&chooser, &search);
     if (status != SM_OK) {
@@ -319,6 +342,7 @@ static int tell(const arguments *found, const choose_call *call)
     if (failed) trial.outcome = SM_TRIAL_FAILED;
     sm_search search;
     sm_chooser *chooser;
+    if (!lock_folder(found->items[1])) return no_lock(found->items[1]);
     if (sm_search_read(&search, found->items[1]) != SM_OK) return fail(call);
     sm_status status = sm_search_chooser(&chooser, &search);
     if (status == SM_OK) {

@@ -148,6 +148,9 @@ static const option_row rows[] = {
     TEXT("name", name, "NAME", "of the set (SRC's last component)"),
     TEXT("version", version, "V", "of the set (1.0.0)"),
     HEADING("How it is done"),
+    CHOICE("jpeg-decoder", picture.jpeg_decoder, SM_CHOICE_JPEG_DECODER,
+           "auto: our own, and libjpeg-turbo for what that does not take; the records are the same "
+           "either way"),
     {.name = "dry-run",
      .letter = 'n',
      .kind = OPTION_ON,

@@ -68,13 +68,11 @@ static void on_sentence(void *user, const char *sentence)
 static char *page_beside(const char *results)
 {
     static const char ending[] = ".jsonl";
-    size_t len = strlen(results);
+    size_t len = strlen(results), room = len + sizeof ".html";
     if (len > strlen(ending) && strcmp(results + len - strlen(ending), ending) == 0)
         len -= strlen(ending);
-    char *page = malloc(len + sizeof ".html");
-    if (page == NULL) return NULL;
-    memcpy(page, results, len);
-    memcpy(page + len, ".html", sizeof ".html");
+    char *page = malloc(room);
+    if (page != NULL) snprintf(page, room, "%.*s.html", (int)len, results);
     return page;
 }
 

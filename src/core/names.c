@@ -54,6 +54,7 @@ const char *sm_choice_name(sm_choice choice, int value)
         [SM_CHOICE_FILTER] = {"triangle", "area", "lanczos3", "bilinear"},
         [SM_CHOICE_DECODE] = {"fast", "exact"},
         [SM_CHOICE_CHROMA] = {"444", "422", "420"},
+        [SM_CHOICE_JPEG_DECODER] = {"auto", "libjpeg-turbo"},
         [SM_CHOICE_ENCODE_FORMAT] = {"jpeg", "keep"},
         [SM_CHOICE_SCHEMA] = {"tfds", "fast-and-lean"},
         [SM_CHOICE_COMPRESSION] = {"none", "gzip"},

@@ -42,8 +42,9 @@ void sm_jpeg_encoder_free(sm_jpeg_encoder *encoder)
     free(encoder);
 }
 
-sm_status sm_jpeg_encode(sm_jpeg_encoder *encoder, sm_picture_info *info, sm_buf *out,
-                         const uint8_t *rgb, uint32_t width, uint32_t height)
+/* Of pixels, or of planes where rgb is NULL. */
+static sm_status encode(sm_jpeg_encoder *e, sm_picture_info *info, sm_buf *out, const uint8_t *rgb,
+                        const uint8_t *const planes[3], uint32_t width, uint32_t height)
 {
     if (width > SM_JPEG_SIDE_MAX || height > SM_JPEG_SIDE_MAX)
         return sm_picture_fail(info, SM_STAGE_ENCODE, SM_FAIL_ENCODE,
@@ -51,12 +52,26 @@ sm_status sm_jpeg_encode(sm_jpeg_encoder *encoder, sm_picture_info *info, sm_buf
                                height, SM_JPEG_SIDE_MAX);
     const uint8_t *data;
     size_t len;
-    smj_status encoded = smj_encode(encoder->encoder, &data, &len, rgb, (size_t)width * 3, width,
-                                    height, &encoder->options);
+    smj_status encoded = rgb != NULL ? smj_encode(e->encoder, &data, &len, rgb, (size_t)width * 3,
+                                                  width, height, &e->options)
+                                     : smj_encode_planes(e->encoder, &data, &len, planes, width,
+                                                         width, height, &e->options);
     if (encoded != SMJ_OK)
         return sm_picture_fail(info, SM_STAGE_ENCODE,
                                encoded == SMJ_ERR_MEMORY ? SM_FAIL_OUT_OF_MEMORY : SM_FAIL_ENCODE,
                                "%s", smj_status_text(encoded));
     sm_status status = sm_buf_append(out, data, len);
     return status == SM_OK ? SM_OK : sm_picture_fail_status(info, SM_STAGE_ENCODE, status);
+}
+
+sm_status sm_jpeg_encode(sm_jpeg_encoder *encoder, sm_picture_info *info, sm_buf *out,
+                         const uint8_t *rgb, uint32_t width, uint32_t height)
+{
+    return encode(encoder, info, out, rgb, NULL, width, height);
+}
+
+sm_status sm_jpeg_encode_planes(sm_jpeg_encoder *encoder, sm_picture_info *info, sm_buf *out,
+                                const uint8_t *const planes[3], uint32_t width, uint32_t height)
+{
+    return encode(encoder, info, out, NULL, planes, width, height);
 }

@@ -18,4 +18,8 @@ void sm_jpeg_encoder_free(sm_jpeg_encoder *encoder); /* NULL is fine */
 sm_status sm_jpeg_encode(sm_jpeg_encoder *encoder, sm_picture_info *info, sm_buf *out,
                          const uint8_t *rgb, uint32_t width, uint32_t height);
 
+/* The same of JFIF's YCbCr: planes of width x height samples, chroma's too. */
+sm_status sm_jpeg_encode_planes(sm_jpeg_encoder *encoder, sm_picture_info *info, sm_buf *out,
+                                const uint8_t *const planes[3], uint32_t width, uint32_t height);
+
 #endif

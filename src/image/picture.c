@@ -1,3 +1,4 @@
+#include "image/colour.h"
 #include "image/decode_jpeg.h"
 #include "image/encode_jpeg.h"
 #include "image/geometry.h"
@@ -28,7 +29,8 @@ struct sm_picture {
     sm_jpeg_decoder *decoder;
     sm_resizer *resizer;
     sm_jpeg_encoder *encoder; /* NULL when nothing is encoded */
-    pixels cut;               /* resized, as stored */
+    pixels planes;            /* resized, as stored: Y, Cb and Cr, or */
+    pixels cut;               /* pixels */
     pixels turned;            /* upright and padded, where that differs */
 };
 
@@ -38,7 +40,7 @@ static sm_status check_options(const sm_picture_options *o)
 {
     if (o->resize_mode > SM_RESIZE_NO || o->filter > SM_FILTER_BILINEAR ||
         o->decode > SM_DECODE_EXACT || o->encode_format > SM_ENCODE_KEEP ||
-        o->chroma > SM_CHROMA_420)
+        o->chroma > SM_CHROMA_420 || o->jpeg_decoder > SM_DECODER_TURBO)
         return sm_fail(SM_ERR_USAGE, "a picture option has a value that does not exist");
     if (o->resize_mode != SM_RESIZE_NO &&
         (o->width < 1 || o->width > SIDE_MAX || o->height < 1 || o->height > SIDE_MAX))
@@ -64,7 +66,7 @@ sm_status sm_picture_new(sm_picture **picture, const sm_picture_options *options
     p->options = *options;
 
     sm_jpeg_limits limits = {options->max_pixels, options->max_memory};
-    status = sm_jpeg_decoder_new(&p->decoder, &limits);
+    status = sm_jpeg_decoder_new(&p->decoder, &limits, options->jpeg_decoder);
     if (status == SM_OK) status = sm_resizer_new(&p->resizer, false);
     if (status == SM_OK && options->encode_format == SM_ENCODE_JPEG)
         status = sm_jpeg_encoder_new(&p->encoder, options->encode_quality, options->chroma);
@@ -81,6 +83,7 @@ void sm_picture_free(sm_picture *picture)
     sm_jpeg_decoder_free(picture->decoder);
     sm_resizer_free(picture->resizer);
     sm_jpeg_encoder_free(picture->encoder);
+    free(picture->planes.data);
     free(picture->cut.data);
     free(picture->turned.data);
     free(picture);
@@ -137,7 +140,8 @@ static bool needs_turning(const sm_geometry *g)
 }
 
 /* An outcome may be far larger than its source: 60000 x 3 pixels, 3 of which shall become 192. */
-static sm_status check_outcome(const sm_picture *p, const sm_geometry *g, sm_picture_info *info)
+static sm_status check_outcome(const sm_picture *p, const sm_geometry *g, sm_picture_info *info,
+                               unsigned copies)
 {
     uint64_t count = (uint64_t)g->width * g->height;
     if (g->width > SM_JPEG_SIDE_MAX || g->height > SM_JPEG_SIDE_MAX)
@@ -148,7 +152,7 @@ static sm_status check_outcome(const sm_picture *p, const sm_geometry *g, sm_pic
         return sm_picture_fail(info, SM_STAGE_RESIZE, SM_FAIL_TOO_MANY_PIXELS,
                                "would become %u x %u, more pixels than --max-pixels allows",
                                g->width, g->height);
-    uint64_t bytes = count * PIXEL_SIZE * (needs_turning(g) ? 2 : 1);
+    uint64_t bytes = count * PIXEL_SIZE * copies;
     if (p->options.max_memory > 0 && bytes > p->options.max_memory)
         return sm_picture_fail(info, SM_STAGE_RESIZE, SM_FAIL_OUT_OF_MEMORY,
                                "would become %u x %u, more than a decoder's share of memory holds",
@@ -184,33 +188,81 @@ static sm_status take_pixels(pixels *to, sm_picture_info *info, uint32_t width, 
     return SM_OK;
 }
 
-/* Decodes the picture that is open into p->cut. */
-static sm_status fill_cut(sm_picture *p, const sm_geometry *g, sm_picture_info *info)
+/* How the picture at hand is made. */
+typedef struct way {
+    unsigned eighths;
+    unsigned planes; /* 0: pixels */
+    uint8_t *out[SM_PLANES_MAX];
+} way;
+
+/*
+ * With --decode fast a picture stays what most are, planes of brightness and colour, until it is
+ * encoded as such: what colour has fewer samples of is not made more first, and nothing is
+ * converted twice. It depends on the picture and the options alone.
+ */
+static void find_way(way *w, const sm_picture *p, const sm_geometry *g)
 {
-    uint64_t clock = sm_clock_ns();
-    unsigned eighths = decode_scale(g, &p->options);
+    sm_plane planes[SM_PLANES_MAX];
+    w->eighths = decode_scale(g, &p->options);
+    w->planes =
+        p->options.decode == SM_DECODE_FAST ? sm_jpeg_planes(p->decoder, planes, w->eighths) : 0;
+}
+
+static sm_status begin_pixels(sm_picture *p, const way *w, const sm_geometry *g,
+                              sm_picture_info *info)
+{
     sm_window window;
-    sm_status status = sm_resizer_begin(p->resizer, &window, g, p->options.filter, eighths,
+    sm_status status = sm_resizer_begin(p->resizer, &window, g, p->options.filter, w->eighths,
                                         p->cut.data, (size_t)g->cut_width * PIXEL_SIZE);
     if (status != SM_OK) return sm_picture_fail_status(info, SM_STAGE_RESIZE, status);
-    info->resize_ns += lap(&clock);
+    return sm_jpeg_start(p->decoder, info, w->eighths, &window);
+}
 
-    status = sm_jpeg_start(p->decoder, info, eighths, &window);
-    if (status != SM_OK) return status;
-    while (!sm_resizer_is_done(p->resizer)) {
-        sm_strip strip;
-        status = sm_jpeg_read(p->decoder, &strip, info);
-        if (status != SM_OK) return status;
+static sm_status begin_planes(sm_picture *p, const way *w, const sm_geometry *g,
+                              sm_picture_info *info)
+{
+    sm_plane planes[SM_PLANES_MAX];
+    sm_window windows[SM_PLANES_MAX];
+    sm_jpeg_planes(p->decoder, planes, w->eighths);
+    for (unsigned i = 0; i < w->planes; i++) {
+        planes[i].out = w->out[i];
+        planes[i].stride = g->cut_width;
+    }
+    sm_status status =
+        sm_resizer_begin_planes(p->resizer, windows, g, p->options.filter, planes, w->planes);
+    if (status != SM_OK) return sm_picture_fail_status(info, SM_STAGE_RESIZE, status);
+    return sm_jpeg_start_planes(p->decoder, info, w->eighths, windows);
+}
+
+/* Decodes the picture that is open, unless the decoder refuses it. */
+static sm_status fill_once(sm_picture *p, const way *w, const sm_geometry *g, sm_picture_info *info)
+{
+    uint64_t clock = sm_clock_ns();
+    sm_status status = (w->planes > 0 ? begin_planes : begin_pixels)(p, w, g, info);
+    while (status == SM_OK && !sm_resizer_is_done(p->resizer)) {
+        sm_strip strips[SM_PLANES_MAX];
+        status = (w->planes > 0 ? sm_jpeg_read_planes : sm_jpeg_read)(p->decoder, strips, info);
+        if (status != SM_OK || sm_jpeg_is_refused(p->decoder)) return status;
         info->decode_ns += lap(&clock);
-        if (strip.rows == 0) /* a bug of ours: better a failure than a loop */
+        if (strips[0].rows == 0) /* a bug of ours: better a failure than a loop */
             return sm_picture_fail(info, SM_STAGE_RESIZE, SM_FAIL_CORRUPT,
                                    "the decoder gave fewer rows than the resizer needs");
-        sm_resizer_push(p->resizer, &strip);
+        if (w->planes == 0) sm_resizer_push(p->resizer, &strips[0]);
+        for (unsigned i = 0; i < w->planes; i++) sm_resizer_push_plane(p->resizer, i, &strips[i]);
         info->resize_ns += lap(&clock);
     }
+    if (status != SM_OK) return status;
     sm_jpeg_finish(p->decoder, info);
     info->decode_ns += lap(&clock);
     return SM_OK;
+}
+
+static sm_status fill(sm_picture *p, const way *w, const sm_geometry *g, sm_picture_info *info)
+{
+    sm_status status = fill_once(p, w, g, info);
+    if (status != SM_OK || !sm_jpeg_is_refused(p->decoder)) return status;
+    status = sm_jpeg_open_again(p->decoder, info);
+    return status == SM_OK ? fill_once(p, w, g, info) : status;
 }
 
 /* Turns p->cut upright and puts it where it belongs, on white. */
@@ -225,40 +277,57 @@ static void fill_turned(sm_picture *p, const sm_geometry *g)
               p->cut.data, g->cut_width, g->cut_height, g->orientation);
 }
 
-/* From the open picture to the outcome's pixels. */
-static sm_status make_pixels(sm_picture *p, const sm_geometry *g, sm_picture_info *info,
-                             const uint8_t **rgb)
+static sm_status take_planes(sm_picture *p, way *w, const sm_geometry *g, sm_picture_info *info)
 {
-    sm_status status = check_outcome(p, g, info);
-    if (status == SM_OK) status = take_pixels(&p->cut, info, g->cut_width, g->cut_height);
-    if (status == SM_OK && needs_turning(g))
-        status = take_pixels(&p->turned, info, g->width, g->height);
-    if (status == SM_OK) status = fill_cut(p, g, info);
+    sm_status status = take_pixels(&p->planes, info, g->cut_width, g->cut_height);
+    const size_t count = (size_t)g->cut_width * g->cut_height;
+    if (status != SM_OK) return status;
+    for (unsigned i = 0; i < SM_PLANES_MAX; i++) w->out[i] = p->planes.data + count * i;
+    if (w->planes == 1) memset(w->out[1], 128, 2 * count); /* no colour */
+    return SM_OK;
+}
+
+/* From the open picture to what is encoded: planes where the way has them and the outcome is as
+ * they lie, or *rgb. want_rgb: planes will not do. */
+static sm_status make_outcome(sm_picture *p, way *w, const sm_geometry *g, sm_picture_info *info,
+                              const uint8_t **rgb, bool want_rgb)
+{
+    find_way(w, p, g);
+    const bool turned = needs_turning(g), to_rgb = want_rgb || w->planes == 0 || turned;
+    const unsigned copies = (w->planes > 0 ? 1U : 0) + (to_rgb ? 1U : 0) + (turned ? 1U : 0);
+    sm_status status = check_outcome(p, g, info, copies);
+    if (status == SM_OK && w->planes > 0) status = take_planes(p, w, g, info);
+    if (status == SM_OK && to_rgb) status = take_pixels(&p->cut, info, g->cut_width, g->cut_height);
+    if (status == SM_OK && turned) status = take_pixels(&p->turned, info, g->width, g->height);
+    if (status == SM_OK) status = fill(p, w, g, info);
     if (status != SM_OK) return status;
     if (p->options.strict && info->warnings > 0) {
         info->stage = SM_STAGE_DECODE;
         info->reason = SM_FAIL_WARNINGS;
         return sm_fail(SM_ERR_CORRUPT, "%s", info->message);
     }
-    if (!needs_turning(g)) {
-        *rgb = p->cut.data;
-        return SM_OK;
-    }
     uint64_t clock = sm_clock_ns();
-    fill_turned(p, g);
+    *rgb = to_rgb ? p->cut.data : NULL;
+    if (to_rgb && w->planes > 0)
+        sm_colour_to_rgb(p->cut.data, w->out[0], w->out[1], w->out[2],
+                         (size_t)g->cut_width * g->cut_height);
+    if (turned) {
+        fill_turned(p, g);
+        *rgb = p->turned.data;
+    }
     info->resize_ns += lap(&clock);
-    *rgb = p->turned.data;
     return SM_OK;
 }
 
 sm_status sm_picture_pixels(sm_picture *picture, sm_picture_info *info, const uint8_t **rgb,
                             const uint8_t *data, size_t len)
 {
+    way w;
     sm_geometry geometry;
     uint64_t clock = sm_clock_ns();
     sm_status status = open_picture(picture, &geometry, info, data, len);
     info->decode_ns = lap(&clock);
-    if (status == SM_OK) status = make_pixels(picture, &geometry, info, rgb);
+    if (status == SM_OK) status = make_outcome(picture, &w, &geometry, info, rgb, true);
     sm_jpeg_abandon(picture->decoder);
     return status;
 }
@@ -293,11 +362,23 @@ sm_status sm_picture_convert(sm_picture *picture, sm_picture_info *info, sm_buf 
     if (picture->options.encode_format == SM_ENCODE_KEEP)
         return keep_bytes(picture, info, out, data, len);
 
+    way w;
+    sm_geometry geometry;
     const uint8_t *rgb = NULL;
-    sm_status status = sm_picture_pixels(picture, info, &rgb, data, len);
-    if (status != SM_OK) return status;
     uint64_t clock = sm_clock_ns();
-    status = sm_jpeg_encode(picture->encoder, info, out, rgb, info->width, info->height);
+    sm_status status = open_picture(picture, &geometry, info, data, len);
+    info->decode_ns = lap(&clock);
+    if (status == SM_OK) status = make_outcome(picture, &w, &geometry, info, &rgb, false);
+    sm_jpeg_abandon(picture->decoder);
+    if (status != SM_OK) return status;
+    clock = sm_clock_ns();
+    if (rgb != NULL) {
+        status = sm_jpeg_encode(picture->encoder, info, out, rgb, info->width, info->height);
+    } else {
+        const uint8_t *const planes[] = {w.out[0], w.out[1], w.out[2]};
+        status =
+            sm_jpeg_encode_planes(picture->encoder, info, out, planes, info->width, info->height);
+    }
     info->encode_ns = lap(&clock);
     return status;
 }

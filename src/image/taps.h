@@ -14,36 +14,59 @@ typedef struct sm_axis {
     sm_filter filter;
 } sm_axis;
 
+enum {
+    SM_TAPS_GROUP = 8,       /* outputs that kernels make at a time */
+    SM_TAPS_GROUP_HEAD = 32, /* bytes of a group for what is not a weight; see sm_taps_arrange */
+    /* Four neighbouring outputs begin at most this many samples apart where outputs lie near. */
+    SM_TAPS_NEAR = 12
+};
+
 /*
  * Output i is the sum over t < width of weights[i * width + t] * source[starts[i] + t], divided by
  * 2^shift. The weights of one output add up to exactly 2^shift. Around an output's taps may stand
- * weights of 0. Where the source has fewer samples than width, up to SM_TAPS_STEP - 1 of these lie
- * past its end: read them from padding, or not at all.
+ * weights of 0. Where the source has fewer samples than width, some of these lie past its end: read
+ * them from padding, or not at all.
  */
 typedef struct sm_taps {
     sm_axis axis;       /* what the rest was made for; count 0: for nothing yet */
-    uint32_t width;     /* taps of one output, a multiple of SM_TAPS_STEP */
+    uint32_t width;     /* taps of one output: a multiple of 2, and of 8 where outputs lie far */
+    bool near;          /* outputs lie near one another */
+    uint32_t reach;     /* most samples from the first to the last that a whole group needs */
     int shift;          /* at most the max_shift that was asked for */
     uint32_t begin;     /* the first source sample that is needed */
     uint32_t end;       /* and the one behind the last */
-    uint32_t *starts;   /* for each output, up to a multiple of SM_TAPS_STEP; never falling */
+    uint32_t *starts;   /* for each output, up to a multiple of SM_TAPS_GROUP; never falling */
     uint32_t *ends;     /* behind the last tap with a weight; never falling */
     int16_t *weights;   /* 32-byte aligned */
-    int16_t *spread;    /* the same as the kernels over pixels want them; see below */
+    uint8_t *groups;    /* the same as a kernel wants them, 32-byte aligned; see sm_taps_arrange */
     size_t outputs_cap; /* entries owned of starts and ends */
     size_t weights_cap; /* entries owned of weights */
-    size_t spread_cap;
+    size_t groups_cap;  /* bytes */
 } sm_taps;
 
-enum { SM_TAPS_STEP = 4 };
-
 /*
- * Makes the table of an axis, in the memory that it has if it is enough.
- *
- * spread: also fill that layout: for outputs 2p and 2p+1 and the taps 4g to 4g+3, 32 weights: 8 of
- * output 2p (taps 4g and 4g+1 in turn), 8 of output 2p+1, then both again for taps 4g+2 and 4g+3.
+ * Fills taps->groups, where outputs lie near: for each SM_TAPS_GROUP outputs sm_taps_group_size
+ * bytes, of which SM_TAPS_GROUP_HEAD are for shuffles or the like and the rest for the weights.
  */
-sm_status sm_taps_make(sm_taps *taps, const sm_axis *axis, int max_shift, bool spread);
+typedef void sm_taps_arrange(sm_taps *taps);
+
+static inline size_t sm_taps_group_size(const sm_taps *taps)
+{
+    return SM_TAPS_GROUP_HEAD + SM_TAPS_GROUP * sizeof(int16_t) * (size_t)taps->width;
+}
+
+/* What a table is made for. */
+typedef struct sm_taps_use {
+    int max_shift;            /* weights have at most this many bits */
+    uint32_t align;           /* 1 or 2: what starts are multiples of */
+    sm_taps_arrange *arrange; /* NULL: groups are not wanted */
+} sm_taps_use;
+
+/* Makes the table of an axis, in the memory that it has if it is enough. */
+sm_status sm_taps_make(sm_taps *taps, const sm_axis *axis, const sm_taps_use *use);
 void sm_taps_free(sm_taps *taps);
+
+/* Bytes that a table owns. */
+size_t sm_taps_memory(const sm_taps *taps);
 
 #endif

@@ -1,17 +1,21 @@
 /*
- * Files read from front to back. Those of stores come in pieces, which a thread of the source asks
- * for ahead of the reader; a file of one piece needs none. The whole is checked against the
+ * Files read from front to back. Those of stores come in pieces, of which several are asked for at
+ * once ahead of the reader; a file of one piece needs no thread. The whole is checked against the
  * checksum that the store has of it.
  */
-#include "core/queue.h"
 #include "io/store.h"
 #include "io/sum.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE = 8 << 20, AHEAD = 2 };
+enum {
+    PIECE = 8 << 20,
+    READERS = 3,        /* pieces asked for at once: one connection alone rarely fills a network */
+    SLOTS = READERS + 1 /* pieces asked for or waiting */
+};
 
 typedef struct piece {
     sm_buf data;
@@ -27,14 +31,21 @@ struct sm_source {
     char *url;
     sm_file_info info; /* as it was when opened; what is read must still be that */
     sm_summer summer;
-    uint64_t asked, given; /* bytes */
-    piece *now;            /* being given out; NULL: none yet */
-    size_t at;             /* in it */
-    sm_status failed;      /* what every read from now on gives */
+    uint64_t given;   /* bytes */
+    piece *now;       /* being given out; NULL: none yet */
+    size_t at;        /* in it */
+    sm_status failed; /* what every read from now on gives */
     char error[SM_ERROR_MAX];
-    bool has_reader;
-    pthread_t reader;
-    sm_queue ready;
+    pthread_t readers[READERS];
+    unsigned reader_count;
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    uint64_t count, asked, taken; /* pieces */
+    piece *ready[SLOTS];          /* by number; NULL: not yet */
+    piece *spare;                 /* for its memory; NULL: none */
+    bool stopped;                 /* no more are asked for */
+    bool lost;                    /* for want of memory, one will not come */
 };
 
 static void free_piece(piece *p)
@@ -43,37 +54,62 @@ static void free_piece(piece *p)
     free(p);
 }
 
-/* The next piece, or why there is none; NULL: no memory. */
-static piece *read_piece(sm_source *source)
+/* An empty piece; NULL: no memory. */
+static piece *new_piece(sm_source *source)
 {
-    piece *made = calloc(1, sizeof *made);
+    pthread_mutex_lock(&source->lock);
+    piece *made = source->spare;
+    source->spare = NULL;
+    pthread_mutex_unlock(&source->lock);
+    if (made != NULL) {
+        sm_buf_clear(&made->data);
+        return made;
+    }
+    made = calloc(1, sizeof *made);
+    if (made != NULL) sm_buf_init(&made->data, PIECE);
+    return made;
+}
+
+/* The piece of that number, or why there is none; NULL: no memory. info is what it must be of. */
+static piece *read_piece(sm_source *source, uint64_t number, sm_file_info *info)
+{
+    piece *made = new_piece(source);
     if (made == NULL) return NULL;
-    const uint64_t left = source->size - source->asked;
+    const uint64_t offset = number * PIECE, left = source->size - offset;
     const uint64_t len = left < PIECE ? left : PIECE;
-    sm_buf_init(&made->data, PIECE);
-    made->status =
-        source->store->read_range(&made->data, source->url, source->asked, len, &source->info);
+    made->status = source->store->read_range(&made->data, source->url, offset, len, info);
     if (made->status == SM_OK && made->data.len != len)
         made->status = sm_fail(SM_ERR_CORRUPT, "'%s' changed while it was read", source->url);
-    if (made->status != SM_OK)
-        memcpy(made->error, sm_last_error(), strnlen(sm_last_error(), SM_ERROR_MAX - 1));
-    source->asked += len;
+    if (made->status != SM_OK) snprintf(made->error, sizeof made->error, "%s", sm_last_error());
     return made;
+}
+
+/* Takes the number of a piece to ask for; false: there is none left. */
+static bool take_number(sm_source *source, uint64_t *number)
+{
+    pthread_mutex_lock(&source->lock);
+    while (!source->stopped && source->asked < source->count &&
+           source->asked - source->taken >= SLOTS)
+        pthread_cond_wait(&source->changed, &source->lock);
+    const bool any = !source->stopped && source->asked < source->count;
+    if (any) *number = source->asked++;
+    pthread_mutex_unlock(&source->lock);
+    return any;
 }
 
 static void *read_ahead(void *user)
 {
     sm_source *source = user;
-    bool more = source->asked < source->size;
-    while (more) {
-        piece *made = read_piece(source);
-        more = made != NULL && made->status == SM_OK && source->asked < source->size;
-        if (made == NULL || !sm_queue_push(&source->ready, made)) {
-            free_piece(made);
-            break;
-        }
+    sm_file_info info = source->info; /* the same for all, and changed by none */
+    for (uint64_t number; take_number(source, &number);) {
+        piece *made = read_piece(source, number, &info);
+        pthread_mutex_lock(&source->lock);
+        if (made == NULL || made->status != SM_OK) source->stopped = true;
+        source->lost = source->lost || made == NULL;
+        source->ready[number % SLOTS] = made;
+        pthread_cond_broadcast(&source->changed);
+        pthread_mutex_unlock(&source->lock);
     }
-    sm_queue_close(&source->ready);
     return NULL;
 }
 
@@ -84,6 +120,7 @@ static sm_status open_pieces(sm_source *source, const char *url)
     if (source->info.kind != SM_FILE_REGULAR)
         return sm_fail(SM_ERR_FORMAT, "'%s' is a folder, not a file", url);
     source->size = source->info.size;
+    source->count = source->size / PIECE + (source->size % PIECE > 0);
     source->url = strdup(url);
     if (source->url == NULL) return sm_fail_memory(strlen(url));
     return sm_summer_init(&source->summer, source->info.sum.kind);
@@ -97,6 +134,8 @@ sm_status sm_source_open(sm_source **source, const char *path)
     sm_source *made = calloc(1, sizeof *made);
     if (made == NULL) return sm_fail_memory(sizeof *made);
     made->store = store;
+    pthread_mutex_init(&made->lock, NULL);
+    pthread_cond_init(&made->changed, NULL);
     status = store->source_open != NULL ? store->source_open(&made->inner, &made->size, path)
                                         : open_pieces(made, path);
     if (status == SM_OK)
@@ -106,29 +145,54 @@ sm_status sm_source_open(sm_source **source, const char *path)
     return status;
 }
 
-/* A thread from the second piece on: what is opened for its first bytes alone needs none. */
-static sm_status start_reader(sm_source *source)
+/* Threads from the second piece on: what is opened for its first bytes alone needs none. */
+static sm_status start_readers(sm_source *source)
 {
-    sm_status status = sm_queue_init(&source->ready, AHEAD);
-    if (status != SM_OK) return status;
-    int error = pthread_create(&source->reader, NULL, read_ahead, source);
-    if (error != 0) return sm_fail_errno(error, "cannot start a thread");
-    source->has_reader = true;
-    return SM_OK;
+    int error = 0;
+    while (error == 0 && source->reader_count < READERS &&
+           source->reader_count + 1 < source->count) {
+        error = pthread_create(&source->readers[source->reader_count], NULL, read_ahead, source);
+        if (error == 0) source->reader_count++;
+    }
+    return source->reader_count > 0 ? SM_OK : sm_fail_errno(error, "cannot start a thread");
+}
+
+/* Waits for the next piece of the readers; NULL: they had no memory. */
+static piece *take_ready(sm_source *source)
+{
+    pthread_mutex_lock(&source->lock);
+    piece **slot = &source->ready[source->taken % SLOTS];
+    /* Those before one that failed still come. */
+    while (*slot == NULL && !source->lost) pthread_cond_wait(&source->changed, &source->lock);
+    piece *taken = *slot;
+    *slot = NULL;
+    source->taken++;
+    pthread_cond_broadcast(&source->changed);
+    pthread_mutex_unlock(&source->lock);
+    return taken;
+}
+
+static void give_back(sm_source *source, piece *used)
+{
+    pthread_mutex_lock(&source->lock);
+    piece *other = source->spare;
+    source->spare = used;
+    pthread_mutex_unlock(&source->lock);
+    free_piece(other);
 }
 
 static sm_status next_piece(sm_source *source)
 {
-    free_piece(source->now);
+    give_back(source, source->now);
     source->now = NULL;
     source->at = 0;
-    sm_status status = SM_OK;
-    if (source->given == 0 && !source->has_reader) {
-        source->now = read_piece(source);
+    if (source->given == 0) {
+        source->asked = source->taken = 1;
+        source->now = read_piece(source, 0, &source->info);
     } else {
-        if (!source->has_reader) status = start_reader(source);
+        sm_status status = source->reader_count == 0 ? start_readers(source) : SM_OK;
         if (status != SM_OK) return status;
-        source->now = sm_queue_pop(&source->ready);
+        source->now = take_ready(source);
     }
     if (source->now == NULL) return sm_fail_memory(PIECE);
     if (source->now->status != SM_OK) return sm_fail(source->now->status, "%s", source->now->error);
@@ -190,15 +254,18 @@ void sm_source_close(sm_source *source)
 {
     if (source == NULL) return;
     if (source->inner != NULL) source->store->source_close(source->inner);
-    if (source->has_reader) {
-        sm_queue_close(&source->ready);
-        pthread_join(source->reader, NULL);
-        for (piece *left; (left = sm_queue_pop(&source->ready)) != NULL;) free_piece(left);
-    }
-    sm_queue_destroy(&source->ready);
+    pthread_mutex_lock(&source->lock);
+    source->stopped = true;
+    pthread_cond_broadcast(&source->changed);
+    pthread_mutex_unlock(&source->lock);
+    for (unsigned i = 0; i < source->reader_count; i++) pthread_join(source->readers[i], NULL);
+    for (unsigned i = 0; i < SLOTS; i++) free_piece(source->ready[i]);
     sm_sum unused;
     sm_summer_end(&source->summer, &unused);
     free_piece(source->now);
+    free_piece(source->spare);
+    pthread_cond_destroy(&source->changed);
+    pthread_mutex_destroy(&source->lock);
     free(source->url);
     free(source);
 }

@@ -254,23 +254,42 @@ static bool is_size(uint32_t width, uint32_t height)
     return width > 0 && width <= SMJ_SIDE_MAX && height > 0 && height <= SMJ_SIDE_MAX;
 }
 
+static smj_status encode(smj_encoder *e, const uint8_t **data, size_t *len,
+                         const smj_picture *picture, const smj_options *options)
+{
+    const smj_layout *layout = layout_of(options->sampling);
+    const size_t pixel_size = picture->rgb != NULL ? 3 : 1;
+    if (layout == NULL || options->quality < 1 || options->quality > 100 ||
+        !is_size(picture->width, picture->height) || picture->stride < picture->width * pixel_size)
+        return SMJ_ERR_ARGUMENT;
+    if (e->quality != options->quality) {
+        for (int i = 0; i < 2; i++) smj_quantiser_set(&e->quantisers[i], options->quality, i);
+        e->quality = options->quality;
+    }
+    e->layout = *layout;
+    e->picture = *picture;
+    if (!put_picture(e)) return SMJ_ERR_MEMORY;
+    *data = e->out;
+    *len = e->out_len;
+    return SMJ_OK;
+}
+
 smj_status smj_encode(smj_encoder *encoder, const uint8_t **data, size_t *len, const uint8_t *rgb,
                       size_t stride, uint32_t width, uint32_t height, const smj_options *options)
 {
-    const smj_layout *layout = layout_of(options->sampling);
-    if (layout == NULL || options->quality < 1 || options->quality > 100 ||
-        !is_size(width, height) || stride < (size_t)width * 3)
-        return SMJ_ERR_ARGUMENT;
-    if (encoder->quality != options->quality) {
-        for (int i = 0; i < 2; i++) smj_quantiser_set(&encoder->quantisers[i], options->quality, i);
-        encoder->quality = options->quality;
-    }
-    encoder->layout = *layout;
-    encoder->picture = (smj_picture){rgb, stride, width, height};
-    if (!put_picture(encoder)) return SMJ_ERR_MEMORY;
-    *data = encoder->out;
-    *len = encoder->out_len;
-    return SMJ_OK;
+    const smj_picture picture = {.rgb = rgb, .stride = stride, .width = width, .height = height};
+    return encode(encoder, data, len, &picture, options);
+}
+
+smj_status smj_encode_planes(smj_encoder *encoder, const uint8_t **data, size_t *len,
+                             const uint8_t *const planes[3], size_t stride, uint32_t width,
+                             uint32_t height, const smj_options *options)
+{
+    const smj_picture picture = {.planes = {planes[0], planes[1], planes[2]},
+                                 .stride = stride,
+                                 .width = width,
+                                 .height = height};
+    return encode(encoder, data, len, &picture, options);
 }
 
 size_t smj_encode_bound(uint32_t width, uint32_t height, smj_sampling sampling)
@@ -293,6 +312,7 @@ const char *smj_status_text(smj_status status)
     case SMJ_OK: return "no error";
     case SMJ_ERR_ARGUMENT: return "size, stride, quality or sampling out of range";
     case SMJ_ERR_MEMORY: return "out of memory";
+    case SMJ_NOT_MINE: return "not a file for this decoder";
     }
     return "unknown status";
 }

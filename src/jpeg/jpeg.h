@@ -1,5 +1,6 @@
 /*
- * A baseline JPEG encoder: RGB pixels to a JFIF file with Huffman tables made for that picture.
+ * A baseline JPEG encoder: RGB pixels or YCbCr planes to a JFIF file with Huffman tables made for
+ * that picture.
  *
  * The coefficients are those of libjpeg-turbo at the same quality and sampling (JDCT_ISLOW), so a
  * decoder shows the same pixels; the file is as small as jpegtran -optimize would make it, and
@@ -30,7 +31,8 @@ enum { SMJ_SIDE_MAX = 65535 }; /* pixels: a frame header holds 16 bits for a sid
 typedef enum smj_status {
     SMJ_OK = 0,
     SMJ_ERR_ARGUMENT, /* a size, stride, quality or sampling that makes no sense */
-    SMJ_ERR_MEMORY    /* memory for the file could not be had */
+    SMJ_ERR_MEMORY,   /* memory for the file could not be had */
+    SMJ_NOT_MINE      /* not a file for this decoder: see decode.h */
 } smj_status;
 
 /* How much of the colour is kept: one chroma sample for each pixel, for two side by side, for a
@@ -62,6 +64,15 @@ const char *smj_encoder_kernels(const smj_encoder *encoder);
  */
 smj_status smj_encode(smj_encoder *encoder, const uint8_t **data, size_t *len, const uint8_t *rgb,
                       size_t stride, uint32_t width, uint32_t height, const smj_options *options);
+
+/*
+ * The same from the samples of JFIF's YCbCr, so that nothing is converted: planes of width x height
+ * samples each, also of chroma, of which the options say how much is kept. Planes of chroma may be
+ * NULL for SMJ_GREY.
+ */
+smj_status smj_encode_planes(smj_encoder *encoder, const uint8_t **data, size_t *len,
+                             const uint8_t *const planes[3], size_t stride, uint32_t width,
+                             uint32_t height, const smj_options *options);
 
 /* No file of this size is longer. 0: the arguments make no sense, or size_t cannot hold it. */
 size_t smj_encode_bound(uint32_t width, uint32_t height, smj_sampling sampling);

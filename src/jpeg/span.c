@@ -28,15 +28,26 @@ static void convert_row(int8_t *const to[SMJ_COMPONENTS], const uint8_t *rgb, si
                      to[2] == NULL ? NULL : to[2] + done, last, 1);
 }
 
-static void convert_rows(smj_span *span, const smj_picture *picture, uint32_t x, uint32_t y,
-                         size_t columns, size_t rows, bool grey, const smj_kernels *kernels)
+/* Samples of a plane, level shifted (T.81, A.3.1); the last one goes on as above. */
+static void shift_row(int8_t *to, const uint8_t *from, size_t count)
 {
-    const uint8_t *rgb = picture->rgb + picture->stride * y + (size_t)x * 3;
-    for (size_t row = 0; row < rows; row++, rgb += picture->stride) {
+    const size_t wanted = divide_up(count, SMJ_GROUP) * SMJ_GROUP;
+    for (size_t i = 0; i < count; i++) to[i] = (int8_t)(from[i] ^ 0x80);
+    memset(to + count, to[count - 1], wanted - count);
+}
+
+static void fill_rows(smj_span *span, const smj_picture *picture, uint32_t x, uint32_t y,
+                      size_t columns, size_t rows, uint32_t components, const smj_kernels *kernels)
+{
+    const size_t pixel_size = picture->rgb != NULL ? 3 : 1;
+    size_t at = picture->stride * y + x * pixel_size;
+    for (size_t row = 0; row < rows; row++, at += picture->stride) {
         int8_t *to[SMJ_COMPONENTS] = {NULL};
-        for (int c = 0; c < (grey ? 1 : SMJ_COMPONENTS); c++)
+        for (uint32_t c = 0; c < components; c++) {
             to[c] = span->full[c] + row * SMJ_SPAN;
-        convert_row(to, rgb, columns, kernels);
+            if (picture->rgb == NULL) shift_row(to[c], picture->planes[c] + at, columns);
+        }
+        if (picture->rgb != NULL) convert_row(to, picture->rgb + at, columns, kernels);
     }
 }
 
@@ -144,8 +155,7 @@ void smj_span_make(smj_span *span, int predicted[SMJ_COMPONENTS], const smj_pict
     const size_t columns = at_most(picture->width - x, SMJ_SPAN);
     const size_t rows = at_most(picture->height - y, 8 * layout->luma_rows);
     const size_t mcus = divide_up(columns, 8 * layout->luma_cols);
-    const bool grey = layout->components == 1;
-    convert_rows(span, picture, x, y, columns, rows, grey, kernels);
+    fill_rows(span, picture, x, y, columns, rows, layout->components, kernels);
 
     const size_t block_cols = divide_up(columns, 8), block_rows = divide_up(rows, 8);
     extend_down(span->full[0], SMJ_SPAN, rows, 8 * block_rows);

@@ -4,9 +4,11 @@
 
 #include "jpeg/encode_kernels.h"
 
+/* Pixels of 3 bytes, or planes of samples: then rgb is NULL. */
 typedef struct smj_picture {
     const uint8_t *rgb;
-    size_t stride;
+    const uint8_t *planes[SMJ_COMPONENTS];
+    size_t stride; /* bytes from one row to the next, of the pixels or of each plane */
     uint32_t width, height;
 } smj_picture;
 

@@ -72,8 +72,9 @@ static void linear_ticks(scale *s)
                   : rough / power > 2 ? 5 * power
                   : rough / power > 1 ? 2 * power
                                       : power;
-    for (double k = ceil(s->low / step); k * step <= s->high && s->tick_count < TICKS_MAX; k++)
-        add_tick(s, k * step);
+    const double first = ceil(s->low / step);
+    for (int k = 0; k < TICKS_MAX && (first + k) * step <= s->high; k++)
+        add_tick(s, (first + k) * step);
 }
 
 static void log_ticks(scale *s)

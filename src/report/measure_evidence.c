@@ -21,53 +21,22 @@ static size_t executor_of(const char *names[EXECUTORS_MAX], size_t *count, const
     return at;
 }
 
-typedef struct edge {
-    double at;
-    int change;
-} edge;
-
-static int by_time(const void *x, const void *y)
+static void put_overlaps(sm_page *p, const sm_analysis *a)
 {
-    const edge *a = x, *b = y;
-    if (a->at != b->at) return a->at < b->at ? -1 : 1;
-    return a->change - b->change; /* one that ends makes room first */
-}
-
-/* Seconds with each number of trials at once. */
-static sm_status count_overlaps(double seconds[EXECUTORS_MAX + 1], const sm_span *spans,
-                                size_t count)
-{
-    edge *edges = calloc(2 * count, sizeof *edges);
-    if (edges == NULL) return sm_fail_memory(2 * count * sizeof *edges);
-    for (size_t i = 0; i < count; i++) {
-        edges[2 * i] = (edge){spans[i].begin, 1};
-        edges[2 * i + 1] = (edge){spans[i].end, -1};
-    }
-    qsort(edges, 2 * count, sizeof *edges, by_time);
-    int now = 0;
-    for (size_t i = 0; i + 1 < 2 * count; i++) {
-        now += edges[i].change;
-        int level = now < 0 ? 0 : now > EXECUTORS_MAX ? EXECUTORS_MAX : now;
-        seconds[level] += edges[i + 1].at - edges[i].at;
-    }
-    free(edges);
-    return SM_OK;
-}
-
-static void put_overlap_table(sm_page *p, const sm_span *spans, size_t count)
-{
-    static const char *const headings[] = {"#Trials at once", "#Seconds", "#Share"};
-    double seconds[EXECUTORS_MAX + 1] = {0}, all = 0;
+    static const char *const headings[] = {"#Trials at once", "#Seconds", "#Share",
+                                           "#Images/s together", "#Bytes/s together"};
     char text[SM_SHOW_MAX];
-    sm_status status = count_overlaps(seconds, spans, count);
-    if (p->status == SM_OK) p->status = status;
-    for (size_t k = 0; k <= EXECUTORS_MAX; k++) all += seconds[k];
-    sm_table_begin(p, "Trials at once", headings, 3);
-    for (size_t k = 0; k <= EXECUTORS_MAX; k++) {
-        if (!(seconds[k] > 0)) continue;
+    double all = 0;
+    for (size_t k = 0; k < a->overlap_count; k++) all += a->overlaps[k].seconds;
+    sm_table_begin(p, "Trials at once", headings, 5);
+    for (size_t k = 0; k < a->overlap_count; k++) {
+        const sm_overlap *o = &a->overlaps[k];
+        if (!(o->seconds > 0)) continue;
         sm_putf(p, "<tr><td class=\"n\">%zu</td>", k);
-        sm_cell_number(p, sm_show_seconds(text, seconds[k]));
-        sm_cell_number(p, sm_show_percent(text, seconds[k] / all));
+        sm_cell_number(p, sm_show_seconds(text, o->seconds));
+        sm_cell_number(p, sm_show_percent(text, o->seconds / all));
+        sm_cell_number(p, sm_show(text, o->images / o->seconds));
+        sm_cell_number(p, sm_show_bytes(text, o->bytes / o->seconds));
         sm_put(p, "</tr>\n");
     }
     sm_table_end(p);
@@ -85,7 +54,7 @@ static void put_concurrency(sm_page *p, const sm_analysis *a)
     double first = INFINITY;
     for (size_t i = 0; i < a->table->count; i++) {
         const sm_measured *t = &a->table->trials[i];
-        if (t->executor == NULL || isnan(t->start_s) || !(t->end_s >= t->start_s)) continue;
+        if (!sm_is_placed(t) || t->run != a->overlap_run) continue;
         size_t row = executor_of(names, &rows, t->executor);
         if (row >= EXECUTORS_MAX || count == SPANS_MAX) {
             passed_over++;
@@ -109,7 +78,7 @@ static void put_concurrency(sm_page *p, const sm_analysis *a)
             "grey. Clocks are the machines\u2019 own.</p>\n<figure>\n");
         sm_timeline_draw(p, "Trials of the executors along time", names, rows, spans, count);
         sm_put(p, "</figure>\n");
-        put_overlap_table(p, spans, count);
+        put_overlaps(p, a);
         if (passed_over > 0)
             sm_putf(p, "<p class=\"note\">%zu more trials are not drawn.</p>\n", passed_over);
         sm_put(p, "</section>\n");

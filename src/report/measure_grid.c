@@ -22,7 +22,7 @@ static uint64_t value_across(const sm_measured *t, across what)
                                       : t->batches;
 }
 
-static size_t place_of(double *values, size_t count, double value)
+static size_t place_of(const double *values, size_t count, double value)
 {
     size_t at = 0;
     while (at < count && values[at] != value) at++;
@@ -302,7 +302,8 @@ void sm_grid_sections(sm_page *p, const sm_analysis *a)
     const sm_cell *lines[SM_LINES_MAX];
     const size_t count = sm_lines_of(a, lines);
     if (count == 0) return;
-    put_heat(p, a, lines, count);
+    if (a->varies.readers || a->varies.batch_size || a->varies.read_size || a->varies.batches)
+        put_heat(p, a, lines, count);
     put_held(p, a, lines, count, FREE_READERS);
     put_held(p, a, lines, count, FREE_BATCH_SIZE);
     put_versus(p, a);

@@ -1,9 +1,9 @@
 /* Resizing: against plain floating point, and every implementation against the portable one. */
 #include "image/resize.h"
 
+#include "image_formula.h"
 #include "image_samples.h"
 
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -109,25 +109,6 @@ static void test_all_implementations_agree(void **state)
 
 /* ---- Against the formulas -------------------------------------------------------------------- */
 
-static double sinc(double x)
-{
-    const double pi = acos(-1.0);
-    return x == 0.0 ? 1.0 : sin(pi * x) / (pi * x);
-}
-
-static double filter_at(sm_filter filter, double x, double step)
-{
-    double stretch = step > 1.0 ? step : 1.0;
-    switch (filter) {
-    case SM_FILTER_BILINEAR: return fmax(0.0, 1.0 - fabs(x));
-    case SM_FILTER_AREA: return fmax(0.0, fmin(x + 0.5, step / 2) - fmax(x - 0.5, -step / 2));
-    case SM_FILTER_TRIANGLE: return fmax(0.0, 1.0 - fabs(x / stretch));
-    case SM_FILTER_LANCZOS3: break;
-    }
-    x /= stretch;
-    return fabs(x) < 3.0 ? sinc(x) * sinc(x / 3.0) : 0.0;
-}
-
 /* The weights of output i over the whole source. */
 static void weights_of(double *weights, const task *t, uint32_t i, bool across)
 {
@@ -137,7 +118,7 @@ static void weights_of(double *weights, const task *t, uint32_t i, bool across)
     double step = extent / (across ? g->resized_width : g->resized_height);
     double centre = (i + 0.5) * step, sum = 0.0;
     for (uint32_t k = 0; k < count; k++)
-        sum += weights[k] = filter_at(t->filter, k + 0.5 - centre, step);
+        sum += weights[k] = formula_at(t->filter, k + 0.5 - centre, step);
     for (uint32_t k = 0; k < count; k++) weights[k] /= sum;
 }
 
