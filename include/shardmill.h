@@ -436,7 +436,7 @@ SM_API sm_status sm_feature_float(float *value, const sm_feature *feature, size_
 #include "shardmill_choose.h"
 #include "shardmill_dataproc.h"
 #include "shardmill_engine.h"
-#include "shardmill_report.h"
 #include "shardmill_measure.h"
+#include "shardmill_report.h"
 
 #endif
