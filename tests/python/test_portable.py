@@ -63,11 +63,11 @@ def inside(root, *words):
 def test_old_system_packs_the_same_bytes(old, tmp_path):
     glibc = subprocess.run(["chroot", old, "ldd", "--version"], stdout=subprocess.PIPE, text=True).stdout
     assert "2.31" in glibc.splitlines()[0]
-    shutil.rmtree(old / "work", ignore_errors=True)
-    shutil.copytree(EXAMPLES, old / "work" / "flowers")
-    assert inside(old, "pack", "/work/flowers", "/work/set", "--shards", "3", "-q") == (0, "")
-    run("pack", old / "work" / "flowers", tmp_path / "set", "--shards", "3", "-q")
-    assert tree(old / "work" / "set") == tree(tmp_path / "set")
+    shutil.rmtree(old / "srv", ignore_errors=True)
+    shutil.copytree(EXAMPLES, old / "srv" / "flowers")
+    assert inside(old, "pack", "/srv/flowers", "/srv/set", "--shards", "3", "-q") == (0, "")
+    run("pack", old / "srv" / "flowers", tmp_path / "set", "--shards", "3", "-q")
+    assert tree(old / "srv" / "set") == tree(tmp_path / "set")
 
 
 def test_old_system_reports_without_lapack(old, tmp_path):
@@ -130,15 +130,15 @@ def test_trusts_what_the_system_trusts_wherever_it_says_so(old, server):
     url, public = server
     for place in BUNDLES:
         (old / place).unlink(missing_ok=True)
-    shutil.rmtree(old / "work", ignore_errors=True)
-    (old / "work").mkdir()
-    code, said = inside(old, "cp", f"{url}/LICENSE.txt", "/work/copy")
+    shutil.rmtree(old / "srv", ignore_errors=True)
+    (old / "srv").mkdir()
+    code, said = inside(old, "cp", f"{url}/LICENSE.txt", "/srv/copy")
     assert code == 1 and "not trusted" in said
     for place in BUNDLES:
         (old / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(public, old / place)
-        code, said = inside(old, "cp", f"{url}/LICENSE.txt", "/work/copy")
+        code, said = inside(old, "cp", f"{url}/LICENSE.txt", "/srv/copy")
         assert code == 0, f"{place}: {said}"
-        assert (old / "work" / "copy").read_bytes() == (EXAMPLES / "LICENSE.txt").read_bytes()
-        (old / "work" / "copy").unlink()
+        assert (old / "srv" / "copy").read_bytes() == (EXAMPLES / "LICENSE.txt").read_bytes()
+        (old / "srv" / "copy").unlink()
         (old / place).unlink()

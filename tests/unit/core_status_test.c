@@ -132,10 +132,14 @@ static void has_words_for_choices(void **state)
 {
     (void)state;
     static const int last[] = {
-        [SM_CHOICE_RESIZE_MODE] = SM_RESIZE_NO,        [SM_CHOICE_FILTER] = SM_FILTER_BILINEAR,
-        [SM_CHOICE_DECODE] = SM_DECODE_EXACT,          [SM_CHOICE_CHROMA] = SM_CHROMA_420,
-        [SM_CHOICE_ENCODE_FORMAT] = SM_ENCODE_KEEP,    [SM_CHOICE_SCHEMA] = SM_SCHEMA_FAST_AND_LEAN,
-        [SM_CHOICE_COMPRESSION] = SM_COMPRESSION_GZIP, [SM_CHOICE_LABELS] = SM_LABELS_NONE,
+        [SM_CHOICE_RESIZE_MODE] = SM_RESIZE_NO,
+        [SM_CHOICE_FILTER] = SM_FILTER_BILINEAR,
+        [SM_CHOICE_DECODE] = SM_DECODE_EXACT,
+        [SM_CHOICE_CHROMA] = SM_CHROMA_420,
+        [SM_CHOICE_ENCODE_FORMAT] = SM_ENCODE_KEEP,
+        [SM_CHOICE_SCHEMA] = SM_SCHEMA_FAST_AND_LEAN,
+        [SM_CHOICE_JPEG_DECODER] =
+            , [SM_CHOICE_COMPRESSION] = SM_COMPRESSION_GZIP, [SM_CHOICE_LABELS] = SM_LABELS_NONE,
     };
     for (int choice = SM_CHOICE_RESIZE_MODE; choice <= SM_CHOICE_LABELS; choice++) {
         for (int value = 0; value <= last[choice]; value++)
