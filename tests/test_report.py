@@ -3,6 +3,7 @@ whatever the results say stays text."""
 
 import base64
 import json
+import os
 import re
 from html.parser import HTMLParser
 from itertools import cycle
@@ -11,7 +12,7 @@ import pytest
 
 import measurements
 from chromium import Browser
-from conftest import OK, USAGE, refused, run
+from conftest import OK, SHARDMILL, USAGE, refused, run
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 ELEMENTS = set("""html head meta title style body main header footer section h1 h2 h3 p b span ul li
@@ -178,6 +179,25 @@ def test_nothing_is_written_on_failure(tmp_path):
     refused("report", results, "-o", tmp_path / "no-folder" / "x" / "p.html",
             "--csv", results / "x")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["r.jsonl"]
+
+
+@pytest.mark.parametrize("why", ["damaged", "another library"])
+def test_without_lapack_all_else_is_told(tmp_path, why):
+    for name in "liblapacke.so.3", "liblapacke.so":
+        if why == "damaged":
+            (tmp_path / name).write_bytes(b"\x7fELF")
+        else:
+            (tmp_path / name).symlink_to(SHARDMILL.parent / "libshardmill.so")
+    results = measurements.write(tmp_path / "results.jsonl", measurements.grid())
+    said = run("report", results, env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}).stdout.splitlines()
+    told = [line for line in said if line.startswith("There is no regression: cannot load LAPACK (")]
+    assert len(told) == 1 and "install liblapacke (Debian, Ubuntu), lapack (Fedora, Homebrew)" in told[0]
+    assert ("liblapacke.so.3" if why == "damaged" else "LAPACKE_dgeqrf") in told[0]
+    page = (tmp_path / "results.html").read_text()
+    assert page.count("not fitted: cannot load LAPACK (") == 3 and "<h3>Coefficients" not in page
+    whole = run("report", results).stdout.splitlines()
+    assert [line for line in said if line not in told] == \
+        [line for line in whole if not line.startswith("Of the regressions ")]
 
 
 # ---- In Chromium ---------------------------------------------------------------------------------

@@ -45,8 +45,8 @@ typedef struct sm_term {
 
 typedef struct sm_regression {
     bool fitted;
-    char reason[SM_NAME_LEN]; /* why not */
-    sm_term *terms;           /* the intercept first */
+    char reason[SM_ERROR_MAX]; /* why not */
+    sm_term *terms;            /* the intercept first */
     size_t term_count;
     size_t *columns; /* fit.kept[j] is the term columns[fit.kept[j]] */
     sm_ols fit;

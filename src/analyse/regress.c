@@ -1,8 +1,8 @@
 #include "analyse/regress.h"
 
+#include "analyse/lapack.h"
 #include "analyse/stats.h"
 
-#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,12 +55,12 @@ static size_t first_dependent(const qr *q, size_t n, size_t k)
 }
 
 /* Factors the design, leaving out one dependent column at a time: behind one, R says nothing. */
-static sm_status factor(qr *q, sm_ols *fit, const double *x)
+static sm_status factor(qr *q, sm_ols *fit, const double *x, const sm_lapack *lapack)
 {
     const size_t n = fit->n;
     for (;;) {
         load_columns(q, fit, x);
-        lapack_int info = LAPACKE_dgeqrf(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)fit->k, q->a,
+        lapack_int info = lapack->dgeqrf(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)fit->k, q->a,
                                          (lapack_int)n, q->tau);
         if (info != 0) return lapack_failed("dgeqrf", info);
         size_t drop = first_dependent(q, n, fit->k);
@@ -74,23 +74,23 @@ static sm_status factor(qr *q, sm_ols *fit, const double *x)
 /* ---- Estimates */
 
 /* b = inverse of R times Q'y; then R is inverted in q->r. */
-static sm_status solve(qr *q, sm_ols *fit, const double *y, double *work)
+static sm_status solve(qr *q, sm_ols *fit, const double *y, double *work, const sm_lapack *lapack)
 {
     const size_t n = fit->n, k = fit->k;
     memcpy(work, y, n * sizeof *work);
-    lapack_int info = LAPACKE_dormqr(LAPACK_COL_MAJOR, 'L', 'T', (lapack_int)n, 1, (lapack_int)k,
+    lapack_int info = lapack->dormqr(LAPACK_COL_MAJOR, 'L', 'T', (lapack_int)n, 1, (lapack_int)k,
                                      q->a, (lapack_int)n, q->tau, work, (lapack_int)n);
     if (info != 0) return lapack_failed("dormqr", info);
-    info = LAPACKE_dtrtrs(LAPACK_COL_MAJOR, 'U', 'N', 'N', (lapack_int)k, 1, q->a, (lapack_int)n,
+    info = lapack->dtrtrs(LAPACK_COL_MAJOR, 'U', 'N', 'N', (lapack_int)k, 1, q->a, (lapack_int)n,
                           work, (lapack_int)n);
     if (info != 0) return lapack_failed("dtrtrs", info);
     for (size_t j = 0; j < k; j++) fit->beta[j] = work[j] / q->norms[j];
 
     for (size_t j = 0; j < k; j++)
         for (size_t i = 0; i < k; i++) q->r[j * k + i] = i <= j ? q->a[j * n + i] : 0;
-    info = LAPACKE_dtrtri(LAPACK_COL_MAJOR, 'U', 'N', (lapack_int)k, q->r, (lapack_int)k);
+    info = lapack->dtrtri(LAPACK_COL_MAJOR, 'U', 'N', (lapack_int)k, q->r, (lapack_int)k);
     if (info != 0) return lapack_failed("dtrtri", info);
-    info = LAPACKE_dorgqr(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)k, (lapack_int)k, q->a,
+    info = lapack->dorgqr(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)k, (lapack_int)k, q->a,
                           (lapack_int)n, q->tau);
     return info == 0 ? SM_OK : lapack_failed("dorgqr", info);
 }
@@ -216,17 +216,20 @@ static sm_status allocate(sm_ols *fit, qr *q, double **work)
 sm_status sm_ols_fit(sm_ols *fit, const double *x, size_t n, size_t columns, const double *y)
 {
     if (n == 0 || columns == 0) return sm_fail(SM_ERR_LIMIT, "a regression without data");
+    const sm_lapack *lapack;
+    sm_status status = sm_lapack_get(&lapack);
+    if (status != SM_OK) return status;
     sm_ols made = {.n = n, .columns = columns, .k = columns};
     qr q = {0};
     double *work = NULL;
-    sm_status status = allocate(&made, &q, &work);
+    status = allocate(&made, &q, &work);
     if (status == SM_OK) {
         for (size_t j = 0; j < columns; j++) made.kept[j] = j;
-        status = factor(&q, &made, x);
+        status = factor(&q, &made, x, lapack);
     }
     if (status == SM_OK && made.n <= made.k)
         status = sm_fail(SM_ERR_LIMIT, "%zu trials are too few for %zu coefficients", n, made.k);
-    if (status == SM_OK) status = solve(&q, &made, y, work);
+    if (status == SM_OK) status = solve(&q, &made, y, work, lapack);
     if (status == SM_OK) {
         fit_values(&made, x, y);
         goodness(&made, y);

@@ -30,7 +30,7 @@ typedef struct sm_ols {
 /*
  * Fits y = x b. x is column-major, n rows; its first column is the intercept's ones. A column that
  * is (to 1e-9 of its length) a combination of those before it is dropped. SM_ERR_LIMIT when there
- * are not more rows than kept columns.
+ * are not more rows than kept columns; SM_ERR_NOT_FOUND where the machine has no LAPACK.
  */
 sm_status sm_ols_fit(sm_ols *fit, const double *x, size_t n, size_t columns, const double *y);
 void sm_ols_free(sm_ols *fit);

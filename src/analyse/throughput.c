@@ -218,7 +218,8 @@ static sm_status fit_model(sm_analysis *a, sm_model model, design *d)
     add_factors(d, a);
 
     sm_status status = sm_ols_fit(&r->fit, d->x, d->n, d->terms, d->y);
-    if (status == SM_ERR_LIMIT) { /* nothing wrong: there is not enough to tell */
+    /* Too few trials, or no LAPACK here: this model says why, and all else is told. */
+    if (status == SM_ERR_LIMIT || status == SM_ERR_NOT_FOUND) {
         snprintf(r->reason, sizeof r->reason, "%s", sm_last_error());
         return SM_OK;
     }

@@ -211,6 +211,9 @@ static sm_status tell_overlap(sm_analysis *a)
 
 static sm_status tell_regression(sm_analysis *a)
 {
+    const sm_regression *first = &a->models[SM_MODEL_PLAIN];
+    if (a->used > 0 && !first->fitted)
+        return sm_buf_printf(&a->words, "There is no regression: %s.", first->reason);
     if (a->chosen < 0) return SM_OK;
     const sm_regression *r = &a->models[a->chosen];
     sm_status status = sm_buf_printf(

@@ -4,11 +4,8 @@
 #include <string.h>
 
 static const command *const commands[] = {
-    &pack_command,   &verify_command,   &ls_command,     &cp_command, &measure_command,
-#ifndef SM_WITHOUT_REPORT /* the portable build */
-    &report_command,
-#endif
-    &choose_command, &dataproc_command, &worker_command,
+    &pack_command,   &verify_command, &ls_command,       &cp_command,     &measure_command,
+    &report_command, &choose_command, &dataproc_command, &worker_command,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

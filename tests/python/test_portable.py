@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import measurements
 from conftest import BUILD, EXAMPLES, run, tree
 
 PORTABLE = BUILD / "portable"
@@ -67,6 +68,17 @@ def test_old_system_packs_the_same_bytes(old, tmp_path):
     assert inside(old, "pack", "/srv/flowers", "/srv/set", "--shards", "3", "-q") == (0, "")
     run("pack", old / "srv" / "flowers", tmp_path / "set", "--shards", "3", "-q")
     assert tree(old / "srv" / "set") == tree(tmp_path / "set")
+
+
+def test_old_system_reports_without_lapack(old, tmp_path):
+    """Of the program only the regressions need LAPACK, which a minimal system lacks."""
+    results = measurements.write(tmp_path / "results.jsonl", measurements.grid())
+    shutil.copy(results, old / "results.jsonl")
+    code, said = inside(old, "report", "/results.jsonl", "--no-page")
+    whole = run("report", results, "--no-page").stdout.splitlines()
+    assert code == 0 and "There is no regression: cannot load LAPACK (liblapacke.so.3: cannot open" in said
+    assert [line for line in said.splitlines() if "LAPACK" not in line] == \
+        [line for line in whole if not line.startswith("Of the regressions ")]
 
 
 def certificate(folder):
