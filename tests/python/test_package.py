@@ -92,7 +92,9 @@ def test_ctrl_c_stops_it_cleanly_and_the_next_call_goes_on(installed, env, tmp_p
     pictures = crowd(tmp_path / "crowd", 30)
     code = """import sys, shardmill
 shardmill.pack(sys.argv[1], sys.argv[2], image_size=1600, shards=60, threads=1)"""
-    process = subprocess.Popen([installed / "python", "-c", code, pictures, dst], env=env, stderr=subprocess.PIPE)
+    process = subprocess.Popen([installed / "python", "-c", code, pictures, dst], env=env, stderr=subprocess.PIPE,
+                               # whoever runs the tests may ignore it, and children inherit that
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     while len(list(dst.glob("*.tfrecord-*"))) < 3:
         assert process.poll() is None
         time.sleep(0.02)

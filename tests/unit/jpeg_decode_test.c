@@ -418,6 +418,34 @@ static void test_flipped_bits(void **state)
     assert_true(sound > 100 && refused > 100); /* both have been tried */
 }
 
+/* From some byte on no code is one, in pictures wide enough that units end before their rows. */
+static void test_no_codes_any_more(void **state)
+{
+    (void)state;
+    static const sample kinds[] = {{.width = 400, .height = 16},
+                                   {.width = 800, .height = 16, .sampling = {{2, 1}}},
+                                   {.width = 800, .height = 32, .sampling = {{2, 2}}},
+                                   {.width = 1200, .height = 16, .components = 1}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t len;
+        uint8_t *data = sample_jpeg(&len, &kinds[i]);
+        const size_t scan = sample_find(data, len, 2, 0xda) + 14;
+        /* new ones have nothing left of other pictures that could be taken for theirs */
+        smj_decoder *fresh[KINDS] = {smj_decoder_new(SMJ_KERNELS_BEST),
+                                     smj_decoder_new(SMJ_KERNELS_PORTABLE)};
+        for (size_t at = len - 4; at > scan; at -= at - scan > 37 ? 37 : 1) {
+            for (size_t k = at; k + 3 < len; k += 2) { /* 0xff, as it stands in a scan */
+                data[k] = 0xff;
+                data[k + 1] = 0;
+            }
+            for (int kind = 0; kind < KINDS; kind++)
+                assert_int_equal(verdict(fresh[kind], data, len), SMJ_NOT_MINE);
+        }
+        for (int kind = 0; kind < KINDS; kind++) smj_decoder_free(fresh[kind]);
+        free(data);
+    }
+}
+
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
 static void test_memory_is_bounded(void **state)
@@ -475,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_garbage_behind),
         cmocka_unit_test(test_broken_headers),
         cmocka_unit_test(test_flipped_bits),
+        cmocka_unit_test(test_no_codes_any_more),
         cmocka_unit_test(test_memory_is_bounded),
         cmocka_unit_test(test_arguments),
     };
