@@ -71,6 +71,7 @@ static uint8_t *make_file(size_t *len, bytes *from)
     jpeg_create_compress(&cinfo);
     jpeg_mem_dest(&cinfo, &data, &size);
     cinfo.image_width = 1U + take(from) % SIDE_MAX;
+    if (take(from) % 4 == 0) cinfo.image_width *= 8; /* units end before their rows */
     cinfo.image_height = 1U + take(from) % SIDE_MAX;
     const uint8_t kind = take(from);
     cinfo.input_components = kind & 1 ? 1 : 3;
