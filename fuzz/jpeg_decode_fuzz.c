@@ -14,7 +14,7 @@
 
 #include <jpeglib.h>
 
-enum { PIXELS_MAX = 1 << 18, SIDE_MAX = 80, EDIT_SIZE = 4 };
+enum { PIXELS_MAX = 1 << 18, SIDE_MAX = 80, WIDER = 8, EDIT_SIZE = 4 };
 
 typedef struct bytes {
     const uint8_t *data;
@@ -71,7 +71,7 @@ static uint8_t *make_file(size_t *len, bytes *from)
     jpeg_create_compress(&cinfo);
     jpeg_mem_dest(&cinfo, &data, &size);
     cinfo.image_width = 1U + take(from) % SIDE_MAX;
-    if (take(from) % 4 == 0) cinfo.image_width *= 8; /* units end before their rows */
+    if (take(from) % 4 == 0) cinfo.image_width *= WIDER; /* units end before their rows */
     cinfo.image_height = 1U + take(from) % SIDE_MAX;
     const uint8_t kind = take(from);
     cinfo.input_components = kind & 1 ? 1 : 3;
@@ -88,7 +88,7 @@ static uint8_t *make_file(size_t *len, bytes *from)
     if (kind & 16 && kind & 32) jpeg_simple_progression(&cinfo);
     const unsigned roughness = kind >> 6;
     jpeg_start_compress(&cinfo, TRUE);
-    uint8_t row[SIDE_MAX * 3], *rows = row;
+    uint8_t row[SIDE_MAX * WIDER * 3], *rows = row;
     uint32_t random = 1;
     while (cinfo.next_scanline < cinfo.image_height) {
         for (unsigned i = 0; i < cinfo.image_width * 3; i++) {

@@ -46,8 +46,8 @@ smj_entry smj_decode_rare(smj_run *run, const smj_entry *table, const smj_slot *
         run->broken = true;
     if (s == NULL || (step < SMJ_RARE && at >= SMJ_BLOCK)) {
         run->broken = true;
-        /* On with the next block; but as each takes two steps at least, which bounds how many end in
-         * a round, a DC that is none counts as 0. */
+        /* On with the next block; but as each takes two steps at least, which bounds how many end
+         * in a round, a DC that is none counts as 0. */
         step = index == -1u ? 1 : SMJ_BLOCK - 1 - index;
         value = 0;
     }
