@@ -8,12 +8,12 @@
  * JPEG a second, and the ratio of the medians to libjpeg-turbo's pixels. Files that our decoder
  * does not take are counted and left out.
  */
+#include "clock.h"
 #include "jpeg/decode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <jpeglib.h>
@@ -37,13 +37,6 @@ static void stop(const char *why)
 {
     fprintf(stderr, "jpeg_decode: %s\n", why);
     exit(1);
-}
-
-static double cpu_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
 /* ---- The decoders ---------------------------------------------------------------------------- */

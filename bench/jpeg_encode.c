@@ -8,12 +8,12 @@
  * for all. Printed are CPU milliseconds a picture (the median and the best of the rounds), bytes a
  * picture, and the ratio of the medians to libjpeg-turbo with its standard tables.
  */
+#include "clock.h"
 #include "jpeg/jpeg.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <jpeglib.h>
@@ -30,13 +30,6 @@ static void stop(const char *why)
 {
     fprintf(stderr, "jpeg_encode: %s\n", why);
     exit(1);
-}
-
-static double cpu_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
 /* ---- The pictures ---------------------------------------------------------------------------- */

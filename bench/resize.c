@@ -9,11 +9,11 @@
  * busy for all. Printed are CPU milliseconds a picture, the medians and the best of the rounds.
  */
 #include "image/resize.h"
+#include "clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <jpeglib.h>
@@ -36,13 +36,6 @@ static void stop(const char *why)
 {
     fprintf(stderr, "resize: %s\n", why);
     exit(1);
-}
-
-static double cpu_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
 /* libjpeg ends the program on damage. */

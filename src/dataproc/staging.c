@@ -4,6 +4,8 @@
 #include "core/status.h"
 #include "io/io.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PROGRAM_MAX = 512 << 20, BLOCK = 1 << 16 };
@@ -19,12 +21,14 @@ static sm_status fingerprint(char hex[SM_FINGERPRINT_SIZE], const void *data, si
     return SM_OK;
 }
 
-/* Without the slashes behind it. */
-static int trimmed_len(const char *staging)
+/* STAGING/shardmill/FOLDER/name. */
+static sm_status place(sm_buf *url, const char *staging, const char *folder, const char *name)
 {
-    size_t len = strlen(staging);
-    while (len > 0 && staging[len - 1] == '/') len--;
-    return (int)len;
+    char *root = sm_io_trimmed(staging);
+    if (root == NULL) return sm_fail_memory(strlen(staging));
+    sm_status status = sm_buf_printf(url, "%s/shardmill/%s/%s", root, folder, name);
+    free(root);
+    return status;
 }
 
 sm_status sm_stage_bytes(sm_buf *url, const char *staging, const char *name, const void *data,
@@ -33,9 +37,7 @@ sm_status sm_stage_bytes(sm_buf *url, const char *staging, const char *name, con
     char hex[SM_FINGERPRINT_SIZE];
     sm_buf_init(url, SM_PATH_LIMIT);
     sm_status status = fingerprint(hex, data, len);
-    if (status == SM_OK)
-        status =
-            sm_buf_printf(url, "%.*s/shardmill/%s/%s", trimmed_len(staging), staging, hex, name);
+    if (status == SM_OK) status = place(url, staging, hex, name);
     if (status != SM_OK) return status;
     sm_file_info there;
     status = sm_io_stat(&there, (const char *)url->data);
@@ -77,8 +79,9 @@ sm_status sm_stage_tasks(sm_buf *url, const char *staging, const char *job, cons
 {
     sm_sink *sink = NULL;
     sm_buf_init(url, SM_PATH_LIMIT);
-    sm_status status = sm_buf_printf(url, "%.*s/shardmill/jobs/%s/tasks.jsonl",
-                                     trimmed_len(staging), staging, job);
+    char folder[SM_PATH_LIMIT];
+    snprintf(folder, sizeof folder, "jobs/%s", job);
+    sm_status status = place(url, staging, folder, "tasks.jsonl");
     if (status == SM_OK) status = sm_sink_open(&sink, (const char *)url->data);
     if (status != SM_OK) return status;
     status = write_lines(sink, tasks);
