@@ -136,6 +136,15 @@ static sm_status list(listing *l, const char *root)
     return info.kind == SM_FILE_FOLDER ? sm_io_walk(root, on_entry, l) : add(l, root, info.size);
 }
 
+static sm_status make_counts(sm_dataset *dataset)
+{
+    if (dataset->format == SM_MEASURE_FILES) return SM_OK;
+    dataset->images = malloc(dataset->count * sizeof *dataset->images);
+    if (dataset->images == NULL) return sm_fail_memory(dataset->count * sizeof *dataset->images);
+    for (size_t i = 0; i < dataset->count; i++) dataset->images[i] = UINT64_MAX;
+    return SM_OK;
+}
+
 sm_status sm_dataset_open(sm_dataset *dataset, const char *source, sm_measure_format format)
 {
     *dataset = (sm_dataset){.source = source, .is_remote = sm_io_is_remote(source)};
@@ -151,6 +160,7 @@ sm_status sm_dataset_open(sm_dataset *dataset, const char *source, sm_measure_fo
         keep(&l);
         if (dataset->count == 0) status = sm_fail(SM_ERR_NOT_FOUND, "'%s' holds no files", source);
     }
+    if (status == SM_OK) status = make_counts(dataset);
     if (status == SM_OK) {
         qsort_r(dataset->objects, dataset->count, sizeof *dataset->objects, by_path,
                 dataset->text.data);
@@ -162,20 +172,10 @@ sm_status sm_dataset_open(sm_dataset *dataset, const char *source, sm_measure_fo
     return status;
 }
 
-void sm_dataset_note_images(sm_dataset *dataset, size_t object, uint64_t images)
-{
-    if (dataset->images == NULL) {
-        dataset->images = malloc(dataset->count * sizeof *dataset->images);
-        if (dataset->images == NULL) return;
-        for (size_t i = 0; i < dataset->count; i++) dataset->images[i] = UINT64_MAX;
-    }
-    dataset->images[object] = images;
-}
-
 int64_t sm_dataset_images(const sm_dataset *dataset)
 {
     if (dataset->format == SM_MEASURE_FILES) return (int64_t)dataset->count;
-    int64_t sum = dataset->images == NULL ? -1 : 0;
+    int64_t sum = 0;
     for (size_t i = 0; sum >= 0 && i < dataset->count; i++)
         sum = dataset->images[i] == UINT64_MAX ? -1 : sum + (int64_t)dataset->images[i];
     return sum;

@@ -23,7 +23,7 @@ typedef struct sm_dataset {
     char filesystem[32], mount[256]; /* "": a store */
     /* Whether the kernel counts what this file system fetches as this process's reads. */
     bool counts_device;
-    /* Pictures of each shard that has been read to its end, else UINT64_MAX; NULL: none has. */
+    /* Pictures of each shard that has been read to its end, else UINT64_MAX; NULL: picture files. */
     uint64_t *images;
 } sm_dataset;
 
@@ -31,9 +31,7 @@ typedef struct sm_dataset {
 sm_status sm_dataset_open(sm_dataset *dataset, const char *source, sm_measure_format format);
 void sm_dataset_close(sm_dataset *dataset);
 
-/* Remembers how many pictures a shard holds. Without memory it does not. */
-void sm_dataset_note_images(sm_dataset *dataset, size_t object, uint64_t images);
-/* All pictures; -1: not known yet. */
+/* All pictures; -1: some shard has not been read to its end yet. */
 int64_t sm_dataset_images(const sm_dataset *dataset);
 
 const char *sm_dataset_path(const sm_dataset *dataset, size_t object);

@@ -97,7 +97,10 @@ static void *drive(void *user)
     else
         drive_one(d->slots);
     pthread_mutex_lock(&r->lock);
-    for (size_t i = 0; i < d->count; i++) sm_latency_merge(&r->latency, &d->slots[i].latency);
+    for (size_t i = 0; i < d->count; i++) {
+        sm_latency_merge(&r->latency, &d->slots[i].latency);
+        d->slots[i].latency = (sm_latency){0};
+    }
     pthread_mutex_unlock(&r->lock);
     return NULL;
 }
@@ -114,6 +117,7 @@ static void start_clock(sm_reading *r, size_t threads)
     pthread_mutex_unlock(&r->lock);
 }
 
+/* Until the readers have nothing left to do. */
 static sm_status run_drivers(sm_reading *r, sm_slot *slots, driver *drivers, size_t threads)
 {
     const size_t readers = r->trial->readers;
@@ -128,10 +132,22 @@ static sm_status run_drivers(sm_reading *r, sm_slot *slots, driver *drivers, siz
     }
     if (started < threads)
         sm_reading_fail(r, sm_fail(SM_ERR_MEMORY, "cannot start %zu threads", threads));
-    start_clock(r, started);
+    if (!r->go) start_clock(r, started);
     for (size_t i = 0; i < started; i++) pthread_join(drivers[i].thread, NULL);
-    /* Readers that had nothing left to do, while pictures are still being decoded, end it not. */
     return r->status;
+}
+
+/* Rounds of the source, until all pictures are there. The first of shards whose pictures nobody has
+ * counted ends alone; then they are known. */
+static sm_status run_rounds(sm_reading *r, sm_slot *slots, driver *drivers, size_t threads)
+{
+    for (;;) {
+        const unsigned long long begun = atomic_load(&r->tickets);
+        sm_status status = run_drivers(r, slots, drivers, threads);
+        if (status != SM_OK || atomic_load(&r->over)) return status;
+        if (atomic_load(&r->tickets) == begun)
+            return sm_fail(SM_ERR_IO, "'%s' lost pictures while it was read", r->dataset->source);
+    }
 }
 
 static sm_status choose_engine(sm_reading *r)
@@ -191,8 +207,8 @@ sm_status sm_reading_run(sm_reading *r)
     size_t made = 0;
     while (status == SM_OK && made < readers) status = sm_slot_init(&slots[made++], r);
     if (status == SM_OK) {
-        status = run_drivers(r, slots, drivers, threads);
-        if (status != SM_OK) sm_fail(status, "%s", r->error);
+        status = run_rounds(r, slots, drivers, threads);
+        if (r->status != SM_OK) sm_fail(r->status, "%s", r->error);
     }
     for (size_t i = 0; i < made; i++) sm_slot_free(&slots[i]);
     free(slots);

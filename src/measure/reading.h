@@ -37,7 +37,6 @@ typedef struct sm_reading {
     uint64_t start_ns;
     atomic_ullong images, bytes, first_byte_ns, first_batch_ns, end_ns;
     atomic_ullong tickets; /* objects that were begun */
-    atomic_bool has_any;   /* a picture was found */
     atomic_bool is_short;
     sm_latency latency;
     uint64_t *reach; /* of each object, up to which byte it was read; the caller's to free */
@@ -99,6 +98,7 @@ typedef struct sm_slot {
     sm_file_info info;
     int filling;
     uint64_t images; /* of the shard so far */
+    bool is_last;    /* what is looked through ends its shard */
     sm_block block;
     sm_scan scan;
     sm_latency latency;

@@ -68,28 +68,34 @@ static bool is_time_up(sm_reading *r, uint64_t now)
     return late || cancelled;
 }
 
-/* Whether the shards that others are at hold all that is still wanted, or nothing does. */
+/* Whether the shards that were begun hold all that is wanted. Until each has been looked through
+ * nobody knows what they hold; then the first round ends here, and sm_reading_run() begins the
+ * next: a shard that is read twice while another still waits would be counted for it. */
 static bool is_enough_begun(sm_reading *r, uint64_t ticket)
 {
-    if (ticket < r->dataset->count) return false;
+    const uint64_t rounds = ticket / r->dataset->count;
+    if (rounds == 0) return false;
     pthread_mutex_lock(&r->lock);
     const int64_t known = sm_dataset_images(r->dataset);
     pthread_mutex_unlock(&r->lock);
-    if (ticket >= r->dataset->count + r->trial->readers && !atomic_load(&r->has_any)) {
+    if (known < 0) return true;
+    if (known == 0) {
         sm_reading_fail(r, sm_fail(SM_ERR_NOT_FOUND, "there are no pictures in the shards of '%s'",
                                    r->dataset->source));
         return true;
     }
-    return r->feed == NULL && known > 0 && r->wanted <= (uint64_t)known;
+    return r->feed == NULL && rounds * (uint64_t)known >= r->wanted;
 }
 
-/* Takes the next object; false: there is none for this reader. */
+/* Takes the next object; false: there is none for this reader, now. */
 static bool take_object(sm_slot *slot)
 {
     sm_reading *r = slot->reading;
-    const uint64_t ticket = atomic_fetch_add(&r->tickets, 1);
-    if (is_files(slot) && r->feed == NULL && ticket >= r->wanted) return false;
-    if (!is_files(slot) && is_enough_begun(r, ticket)) return false;
+    unsigned long long ticket = atomic_load(&r->tickets);
+    do {
+        if (is_files(slot) && r->feed == NULL && ticket >= r->wanted) return false;
+        if (!is_files(slot) && is_enough_begun(r, ticket)) return false;
+    } while (!atomic_compare_exchange_weak(&r->tickets, &ticket, ticket + 1));
     slot->object = r->order[(r->first + ticket) % r->dataset->count];
     slot->size = r->dataset->objects[slot->object].size;
     slot->offset = 0;
@@ -257,19 +263,20 @@ static sm_status give(void *user, const uint8_t *data, size_t len)
     sm_slot *slot = user;
     sm_reading *r = slot->reading;
     slot->images++;
-    if (!atomic_load_explicit(&r->has_any, memory_order_relaxed)) atomic_store(&r->has_any, true);
     if (r->feed != NULL && r->dataset->format == SM_MEASURE_TFRECORD) find_picture(&data, &len);
     if (r->feed != NULL) return sm_feed_push(r->feed, data, len);
     const uint64_t number = atomic_fetch_add(&r->images, 1) + 1;
     if (number == r->trial->batch_size) atomic_store(&r->first_batch_ns, sm_clock_ns());
     if (number < r->wanted) return SM_OK;
     if (number == r->wanted) sm_reading_stop(r);
-    return SM_ERR_CANCELLED;
+    /* What is at hand up to the shard's end is looked through, to learn how many it holds. */
+    return slot->is_last ? SM_OK : SM_ERR_CANCELLED;
 }
 
 static sm_status scan_block(sm_slot *slot, const sm_block *block)
 {
     sm_reading *r = slot->reading;
+    slot->is_last = block->is_last;
     if (block->is_first) {
         slot->images = 0;
         sm_scan_begin(&slot->scan, r->dataset->format, sm_dataset_path(r->dataset, block->object));
@@ -278,7 +285,7 @@ static sm_status scan_block(sm_slot *slot, const sm_block *block)
     if (status != SM_OK || !block->is_last) return status;
     status = sm_scan_end(&slot->scan);
     pthread_mutex_lock(&r->lock);
-    if (status == SM_OK) sm_dataset_note_images(r->dataset, block->object, slot->images);
+    if (status == SM_OK) r->dataset->images[block->object] = slot->images;
     pthread_mutex_unlock(&r->lock);
     return status;
 }
