@@ -33,10 +33,8 @@ static const size_t by_name[SHARDS] = {0, 1, 2};
 
 static sm_measure_trial trial_of(uint32_t wanted, uint32_t readers)
 {
-    return (sm_measure_trial){.batch_size = wanted,
-                              .batches = 1,
-                              .readers = readers,
-                              .engine = SM_MEASURE_THREADS};
+    return (sm_measure_trial){
+        .batch_size = wanted, .batches = 1, .readers = readers, .engine = SM_MEASURE_THREADS};
 }
 
 /* ---- By hand */
