@@ -75,6 +75,7 @@ typedef struct sm_measure_trial {
     uint32_t index;     /* in the order of execution */
     uint64_t seed;
     double seconds; /* stop after so many; 0: no limit */
+    bool one_round; /* stop when every file or shard was read once, also when more was asked for */
     /* of trials on other machines */
     uint32_t members, member; /* how many start together, and which of them; 0: none do */
     double start_at;          /* when to begin, seconds since 1970; 0: at once */
@@ -90,7 +91,7 @@ enum {
     SM_MARK_SERVED_FROM_DEVICE = 2, /* warm, but a tenth or more came from the device */
     SM_MARK_WARM_UP = 4,            /* the cell's first trial, an outlier: something warmed up */
     SM_MARK_OUTLIER = 8,            /* far from the cell's median */
-    SM_MARK_SHORT = 16,             /* ended by seconds, with fewer pictures than asked */
+    SM_MARK_SHORT = 16,             /* ended by seconds, before all that was to be read was */
     SM_MARK_WRAPPED = 32,           /* went more than once around the source */
     SM_MARK_IDLE_READERS = 64,      /* fewer shards than readers: some had nothing to do */
     SM_MARK_CACHE_UNKNOWN = 128,    /* the file system does not tell where its bytes come from */
@@ -163,7 +164,7 @@ typedef struct sm_measure_options {
     sm_measure_format format; /* of every source */
     sm_measure_engine engine;
     double seconds; /* a trial's limit; 0: none */
-    bool quick;     /* limits each trial so that all take under 45 s */
+    bool quick;     /* limits each trial to one round, and so that all take under 45 s */
     uint64_t seed;  /* of the order of trials and of shuffling */
     bool decode;
     uint32_t image_size; /* 224 */

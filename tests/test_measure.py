@@ -132,6 +132,21 @@ def test_a_source_smaller_than_asked_comes_round_and_is_marked(flowers, measure)
     assert "wrapped: more was read than the source has" in measure.text
 
 
+@pytest.mark.parametrize("decode", [[], ["--decode", "--image-size", "16"]])
+def test_a_quick_look_at_a_small_source_takes_one_round(flowers, packed, measure, decode):
+    _, rows = measure(flowers, packed, "--quick", *decode)
+    assert len(rows) == 2 * 3 * 3
+    for row in rows:
+        assert row["images"] == PICTURES and row["batch_size"] * row["batches"] > PICTURES
+        assert row["rounds"] == 1 and not {"wrapped", "short"} & set(row["marks"])
+
+
+def test_a_quick_look_that_decodes_nothing_is_a_failure(tmp_path, measure):
+    (tmp_path / "x.jpg").write_bytes(b"no picture")
+    _, rows = measure(tmp_path / "x.jpg", "--quick", "--decode", "-r", "1", code=FATAL)
+    assert all("no picture could be decoded" in row["error"] for row in rows)
+
+
 def test_time_ends_a_trial(flowers, measure):
     _, rows = measure(flowers, "-b", "1000", "-n", "1000000", "-s", "0.2", "--repeat", "1",
                       "-r", "2", "--cache", "warm")

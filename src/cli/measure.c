@@ -228,7 +228,8 @@ static const option_row rows[] = {
     {.name = "quick",
      .kind = OPTION_ON,
      .offset = offsetof(measure_call, options.quick),
-     .help = "an answer in under a minute: readers 1,4,16, 64 batches, ended by time"},
+     .help =
+         "an answer in under a minute: readers 1,4,16, 64 batches or all there is, ended by time"},
     {.name = "seconds",
      .letter = 's',
      .kind = OPTION_CUSTOM,

@@ -23,7 +23,8 @@ typedef struct sm_dataset {
     char filesystem[32], mount[256]; /* "": a store */
     /* Whether the kernel counts what this file system fetches as this process's reads. */
     bool counts_device;
-    /* Pictures of each shard that has been read to its end, else UINT64_MAX; NULL: picture files. */
+    /* Pictures of each shard that has been read to its end, else UINT64_MAX; NULL: picture files.
+     */
     uint64_t *images;
 } sm_dataset;
 

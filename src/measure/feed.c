@@ -127,16 +127,17 @@ static bool take_batch(sm_feed *f, uint32_t b)
 {
     const uint64_t asked = sm_clock_ns();
     pthread_mutex_lock(&f->lock);
-    while (f->filled[b % READY_MAX] < f->options.batch_size && !atomic_load(&f->over))
+    const uint32_t *filled = &f->filled[b % READY_MAX];
+    while (*filled < f->options.batch_size && !atomic_load(&f->over) && !f->result.is_finished)
         pthread_cond_wait(&f->full, &f->lock);
-    const bool got = f->filled[b % READY_MAX] == f->options.batch_size;
+    const bool got = *filled == f->options.batch_size || (f->result.is_finished && *filled > 0);
     const uint64_t now = sm_clock_ns();
     if (got) {
         if (b == 0)
             f->result.first_batch_ns = now;
         else
             f->result.stall_s += (double)(now - asked) / 1e9;
-        f->result.images += f->options.batch_size;
+        f->result.images += *filled;
         f->result.end_ns = now;
     }
     pthread_mutex_unlock(&f->lock);
@@ -177,6 +178,25 @@ sm_status sm_feed_push(sm_feed *feed, const uint8_t *data, size_t len)
     if (sm_queue_push(&feed->queue, item)) return SM_OK;
     free(item);
     return sm_fail(SM_ERR_CANCELLED, "all batches are there");
+}
+
+static void join_decoders(sm_feed *f)
+{
+    for (size_t i = 0; i < f->decoder_count; i++) pthread_join(f->decoders[i], NULL);
+    f->decoder_count = 0;
+}
+
+void sm_feed_finish(sm_feed *feed)
+{
+    sm_queue_close(&feed->queue);
+    join_decoders(feed);
+    pthread_mutex_lock(&feed->lock);
+    feed->result.is_finished = true;
+    if (feed->places % feed->options.batch_size != 0) feed->full_count++;
+    pthread_cond_broadcast(&feed->full);
+    pthread_mutex_unlock(&feed->lock);
+    pthread_join(feed->consumer, NULL);
+    feed->has_consumer = false;
 }
 
 bool sm_feed_is_over(sm_feed *feed)
@@ -241,13 +261,16 @@ sm_status sm_feed_end(sm_feed *feed, sm_feed_result *result)
 {
     /* A queue that could not be made has nobody who waits at it. */
     if (feed->queue.items != NULL) sm_feed_stop(feed);
-    for (size_t i = 0; i < feed->decoder_count; i++) pthread_join(feed->decoders[i], NULL);
+    join_decoders(feed);
     if (feed->has_consumer) pthread_join(feed->consumer, NULL);
     *result = feed->result;
     sm_status status = feed->status;
     if (status != SM_OK)
         status = sm_fail(status, "more pictures failed to decode than were asked for; the last: %s",
                          feed->problem);
+    else if (result->is_finished && result->images == 0 && result->undecoded > 0)
+        status =
+            sm_fail(SM_ERR_CORRUPT, "no picture could be decoded; the last: %s", feed->problem);
     sm_queue_destroy(&feed->queue);
     for (size_t i = 0; i < READY_MAX; i++) free(feed->batches[i]);
     pthread_mutex_destroy(&feed->lock);

@@ -17,6 +17,7 @@ typedef struct sm_feed_options {
 /* What was delivered; times are sm_clock_ns(), 0: never. */
 typedef struct sm_feed_result {
     uint64_t images, undecoded;
+    bool is_finished;                /* ended by sm_feed_finish() */
     uint64_t first_batch_ns, end_ns; /* the last batch's delivery */
     double stall_s, blocked_s;       /* as in sm_measure_row */
 } sm_feed_result;
@@ -25,10 +26,14 @@ typedef struct sm_feed_result {
 sm_status sm_feed_new(sm_feed **feed, const sm_feed_options *options);
 /* From any thread; copies data, and waits while there is enough to do. SM_ERR_CANCELLED: over. */
 sm_status sm_feed_push(sm_feed *feed, const uint8_t *data, size_t len);
+/* No more pictures come: waits until those that came are delivered, a last batch that is not full
+ * too. */
+void sm_feed_finish(sm_feed *feed);
 /* Whether all batches have been delivered, or it was stopped. */
 bool sm_feed_is_over(sm_feed *feed);
 void sm_feed_stop(sm_feed *feed);
-/* Stops, waits for the threads, and frees. Fails when too many pictures could not be decoded. */
+/* Stops, waits for the threads, and frees. Fails when too many pictures could not be decoded, or
+ * none could. */
 sm_status sm_feed_end(sm_feed *feed, sm_feed_result *result);
 
 #endif

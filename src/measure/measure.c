@@ -170,6 +170,7 @@ static void randomise(measuring *m)
         const double quick = quick_seconds / (double)m->count;
         t->index = (uint32_t)i;
         t->members = m->options->members;
+        t->one_round = m->options->quick;
         if (m->options->quick && (t->seconds <= 0 || t->seconds > quick)) t->seconds = quick;
     }
 }

@@ -145,6 +145,11 @@ static sm_status run_rounds(sm_reading *r, sm_slot *slots, driver *drivers, size
         const unsigned long long begun = atomic_load(&r->tickets);
         sm_status status = run_drivers(r, slots, drivers, threads);
         if (status != SM_OK || atomic_load(&r->over)) return status;
+        if (r->trial->one_round) {
+            if (r->feed != NULL) sm_feed_finish(r->feed);
+            sm_reading_stop(r);
+            return SM_OK;
+        }
         if (atomic_load(&r->tickets) == begun)
             return sm_fail(SM_ERR_IO, "'%s' lost pictures while it was read", r->dataset->source);
     }

@@ -244,6 +244,7 @@ sm_status sm_trial_of_json(sm_measure_trial *trial, double *started_s, const jso
     const double latest = 1e12; /* of times */
     double started = sm_wall_clock();
     sm_measure_trial t = {.source = json_string_value(json_object_get(task, "source")),
+                          .one_round = json_is_true(json_object_get(task, "one_round")),
                           .decode = json_is_true(json_object_get(task, "decode")),
                           .image_size = 224};
     int format = SM_MEASURE_AUTO, order = SM_MEASURE_SHUFFLED, cache = SM_MEASURE_COLD;
@@ -287,6 +288,7 @@ sm_status sm_trial_json(json_t *task, const sm_measure_trial *trial, const char 
     real.source = source;
     const bool good = set_trial(task, &real) && set(task, "seed", whole(trial->seed)) &&
                       set(task, "limit_s", json_real(trial->seconds)) &&
+                      set(task, "one_round", json_boolean(trial->one_round)) &&
                       set(task, "io", json_string(engines[trial->engine])) &&
                       set(task, "started", json_real(started_s));
     return good ? SM_OK : SM_ERR_MEMORY;

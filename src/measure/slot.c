@@ -93,6 +93,7 @@ static bool take_object(sm_slot *slot)
     sm_reading *r = slot->reading;
     unsigned long long ticket = atomic_load(&r->tickets);
     do {
+        if (r->trial->one_round && ticket >= r->dataset->count) return false;
         if (is_files(slot) && r->feed == NULL && ticket >= r->wanted) return false;
         if (!is_files(slot) && is_enough_begun(r, ticket)) return false;
     } while (!atomic_compare_exchange_weak(&r->tickets, &ticket, ticket + 1));

@@ -133,7 +133,7 @@ static void fill_times(sm_measure_row *row, sm_reading *r, const sm_feed_result 
     if (t->decode) {
         row->images = fed->images;
         first_batch = fed->first_batch_ns;
-        if (fed->images == wanted) end = fed->end_ns;
+        if (fed->images == wanted || fed->is_finished) end = fed->end_ns;
         row->stall_s = fed->stall_s;
         row->blocked_s = fed->blocked_s;
         row->undecoded = fed->undecoded;
@@ -147,7 +147,8 @@ static void fill_times(sm_measure_row *row, sm_reading *r, const sm_feed_result 
     row->seconds = between(r->start_ns, end);
     row->first_byte_s = first_byte == 0 ? -1 : between(r->start_ns, first_byte);
     row->first_batch_s = first_batch == 0 ? -1 : between(r->start_ns, first_batch);
-    if (row->images < wanted) row->marks |= SM_MARK_SHORT;
+    if (row->images < wanted && !(t->one_round && !atomic_load(&r->is_short)))
+        row->marks |= SM_MARK_SHORT;
 }
 
 static void fill_reads(sm_measure_row *row, sm_reading *r)
