@@ -6,6 +6,7 @@ usage: measurements.py FILE [SEED]
 """
 
 import json
+import math
 import random
 import sys
 from itertools import product
@@ -15,9 +16,9 @@ IMAGE_BYTES = 90_000
 CPUS = 8
 
 
-def seconds_a_read(size, readers):
-    """max(a + b bytes, readers bytes / ceiling): the model that analysis fits."""
-    return max(WAIT_S + size / BANDWIDTH, readers * size / CEILING)
+def seconds_a_read(size, readers, requests=math.inf):
+    """max(a + b bytes, readers bytes / ceiling, readers / requests): the model that analysis fits."""
+    return max(WAIT_S + size / BANDWIDTH, readers * size / CEILING, readers / requests)
 
 
 def header(sources, **more):

@@ -285,6 +285,30 @@ def test_latency_model_is_statsmodels_robust_regression(tmp_path):
     assert abs(model["seconds_a_read"]["value"] / measurements.WAIT_S - 1) < 0.05
 
 
+def test_a_ceiling_of_requests_is_told_from_one_of_bytes(tmp_path):
+    """A store that takes 300 requests a second, and gives 120 MB/s."""
+    rng = random.Random(6)
+    sizes = {"of requests": [1 << 14, 1 << 16], "of both": [1 << 14, 1 << 16, 1 << 20, 1 << 22]}
+    for what, some in sizes.items():
+        rows = [measurements.header([])]
+        for i in range(160):
+            row = measurements.trial(rng, "gs://b/s", "tfrecord", rng.choice([1, 2, 4, 8, 16, 32]),
+                                     32, 16, i, rng.choice(some))
+            size = row["bytes"] / row["reads"]
+            row["latency_s"]["mean"] = (rng.lognormvariate(0, 0.03) *
+                                        measurements.seconds_a_read(size, row["readers"], 300))
+            rows.append(row)
+        found = analyse(tmp_path, rows)
+        (model,) = found["latency"]
+        assert abs(model["ceiling_reads_per_s"]["value"] / 300 - 1) < 0.03, what
+        assert abs(model["seconds_a_read"]["value"] / measurements.WAIT_S - 1) < 0.03, what
+        assert "no more than " in " ".join(found["sentences"])
+        if what == "of requests":
+            assert model["ceiling_bytes_per_s"] is None
+        else:
+            assert abs(model["ceiling_bytes_per_s"]["value"] / measurements.CEILING - 1) < 0.03
+
+
 def test_no_ceiling_where_none_was_met(tmp_path):
     rng = random.Random(5)
     rows = [measurements.header([])]

@@ -21,6 +21,8 @@ find_parts() {
     : "${SPARK_HOME:=$("$python" -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')}"
     : "${PYSPARK_PYTHON:=$python}"
     export SPARK_HOME PYSPARK_PYTHON SPARK_DAEMON_MEMORY=256m
+    # So many machines on one are slow to answer at times, and none of them is lost for it.
+    export SPARK_DAEMON_JAVA_OPTS="-Dspark.worker.timeout=600 -Dspark.network.timeout=600s"
 }
 
 find_store() {
@@ -83,7 +85,7 @@ measure() { # SHARDMILL OPTION…
     export STORAGE_EMULATOR_HOST=http://$store:4443 SHARDMILL_ALLOW_HTTP=$store SPARK_LOCAL_IP=$master
     ip netns exec $p-m "$program" measure gs://data/pictures gs://data/shards --engine spark \
         --master spark://$master:7077 --conf spark.driver.host=$master --conf spark.driver.bindAddress=$master \
-        --conf spark.ui.enabled=false --conf spark.executor.memory=512m --conf spark.driver.memory=512m \
+        --conf spark.ui.enabled=false --conf spark.network.timeout=600s --conf spark.executor.memory=512m --conf spark.driver.memory=512m \
         --conf "spark.executorEnv.STORAGE_EMULATOR_HOST=$STORAGE_EMULATOR_HOST" \
         --conf "spark.executorEnv.SHARDMILL_ALLOW_HTTP=$store" --conf "spark.pyspark.python=$PYSPARK_PYTHON" "$@"
 }

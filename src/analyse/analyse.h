@@ -53,7 +53,8 @@ typedef struct sm_regression {
     double aicc; /* of images/s, also for the logarithmic model, so that they compare */
 } sm_regression;
 
-/* ---- Latency: seconds a read = max(a + b * bytes, readers * bytes / ceiling) */
+/* ---- Latency: seconds a read = max(a + b * bytes, readers * bytes / ceiling,
+ *                                   readers / request_ceiling) */
 
 typedef struct sm_estimate {
     double value, low, high; /* 95%; NaN: not told */
@@ -68,18 +69,23 @@ typedef struct sm_latency {
     sm_estimate b; /* seconds a byte: 1 / bandwidth of one stream */
     bool has_ceiling;
     sm_estimate ceiling; /* bytes a second, all readers together; else value is the most seen */
-    double size;         /* median bytes a read */
+    bool has_request_ceiling;
+    sm_estimate request_ceiling; /* reads a second, all readers together; where there is one */
+    double size;                 /* median bytes a read */
     double most_readers;
     double typical_error; /* median of |measured / model - 1| */
-    double busy;          /* CPU share of the machine at the ceiling; NaN */
+    double busy;          /* CPU share of the machine at the ceilings; NaN */
     size_t begin;         /* its points: sm_analysis.points[begin] and on, trials of them */
 } sm_latency;
+
+/* Which term of the model is the largest. */
+typedef enum sm_bound { SM_BOUND_ALONE, SM_BOUND_BYTES, SM_BOUND_REQUESTS, SM_BOUNDS } sm_bound;
 
 typedef struct sm_point {
     double size, readers, latency; /* bytes a read, readers, seconds a read */
     double bandwidth;              /* bytes a second, all readers, as measured */
     double busy;                   /* share of the machine's CPUs; NaN */
-    bool at_ceiling;
+    sm_bound bound;
 } sm_point;
 
 /* ---- Files against shards, by readers */

@@ -90,13 +90,14 @@ static json_t *versus_json(const sm_versus *v)
 static json_t *latency_json(const sm_latency *l)
 {
     json_t *ceiling = l->has_ceiling ? interval(&l->ceiling) : json_null();
+    json_t *requests = l->has_request_ceiling ? interval(&l->request_ceiling) : json_null();
     json_t *per_byte = l->is_line ? interval(&l->b) : json_null();
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "storage",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "storage",
                      text(l->storage), "cache", text(l->cache), "order", text(l->order), "trials",
                      whole(l->trials), "seconds_a_read", interval(&l->a), "seconds_a_byte",
-                     per_byte, "ceiling_bytes_per_s", ceiling, "median_bytes_a_read",
-                     number(l->size), "typical_error", number(l->typical_error), "cpu_at_ceiling",
-                     number(l->busy));
+                     per_byte, "ceiling_bytes_per_s", ceiling, "ceiling_reads_per_s", requests,
+                     "median_bytes_a_read", number(l->size), "typical_error",
+                     number(l->typical_error), "cpu_at_ceiling", number(l->busy));
 }
 
 static json_t *terms_json(const sm_regression *r)

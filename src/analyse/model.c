@@ -1,15 +1,16 @@
 /*
- * Seconds a read = max(a + b * bytes, readers * bytes / ceiling).
+ * Seconds a read = max(a + b * bytes, readers * bytes / ceiling, readers / request ceiling).
  *
  * A stream waits a seconds for its first byte and then takes b seconds a byte; when that would let
- * all readers together pass the ceiling, they share it, and by Little's law a read then lasts
- * readers * bytes / ceiling. Each trial is a point: its mean latency, its mean bytes a read, its
- * readers.
+ * all readers together pass a ceiling, of bytes or of requests a second, they share it, and by
+ * Little's law a read then lasts readers * bytes / ceiling, or readers / ceiling. Each trial is a
+ * point: its mean latency, its mean bytes a read, its readers.
  *
- * Which branch a point lies on is found by turns (fit both, assign again) from every split of the
- * reader counts, and the split with the least absolute error of log latency wins. Within a branch
- * the estimator is Huber's, on relative errors: a trial's latency is off by a share of itself. A
- * ceiling is believed when it lowers Akaike's criterion (errors as Laplace's) by MARGIN.
+ * Which branch a point lies on is found by turns (fit all, assign again) from every split of the
+ * reader counts, with the reads above it bound by bytes, by requests, or the large ones by bytes
+ * and the small ones by requests; the start with the best criterion wins. Within a branch the
+ * estimator is Huber's, on relative errors: a trial's latency is off by a share of itself. Each
+ * ceiling must lower Akaike's criterion (errors as Laplace's) by MARGIN to be believed.
  */
 #include "analyse/analyse.h"
 
@@ -22,21 +23,35 @@
 #include <string.h>
 
 enum { POINTS_MAX = 2000, SPLITS_MAX = 32, TURNS_MAX = 25, REWEIGHTS_MAX = 50, MARGIN = 6 };
+enum { LEAST = 3 }; /* points of a branch */
 
 static const double least_range = 1.5; /* largest read over smallest, to tell a from b */
 
+/* The largest term, and all of them. */
+static sm_bound bound_at(double seconds[SM_BOUNDS], const sm_latency *l, double size,
+                         double readers)
+{
+    sm_bound most = SM_BOUND_ALONE;
+    seconds[SM_BOUND_ALONE] = l->a.value + (l->is_line ? l->b.value * size : 0);
+    seconds[SM_BOUND_BYTES] = l->has_ceiling ? readers * size / l->ceiling.value : 0;
+    seconds[SM_BOUND_REQUESTS] = l->has_request_ceiling ? readers / l->request_ceiling.value : 0;
+    for (sm_bound b = SM_BOUND_BYTES; b < SM_BOUNDS; b++)
+        if (seconds[b] > seconds[most]) most = b;
+    return most;
+}
+
 double sm_latency_at(const sm_latency *l, double size, double readers)
 {
-    double alone = l->a.value + (l->is_line ? l->b.value * size : 0);
-    return l->has_ceiling ? fmax(alone, readers * size / l->ceiling.value) : alone;
+    double seconds[SM_BOUNDS];
+    return seconds[bound_at(seconds, l, size, readers)];
 }
 
 /* ---- One branch each */
 
 typedef struct work {
-    double *x, *y; /* 2n; n */
-    sm_point *free, *capped;
-    size_t free_count, capped_count;
+    double *x, *y;           /* 2n; n */
+    sm_point *of[SM_BOUNDS]; /* the points of each branch */
+    size_t count[SM_BOUNDS];
 } work;
 
 static bool sizes_differ(const sm_point *p, size_t n)
@@ -114,31 +129,29 @@ static sm_status fit_alone(sm_latency *l, const sm_point *p, size_t n, work *w)
     return SM_OK;
 }
 
-static sm_status fit_ceiling(sm_latency *l, const sm_point *p, size_t n, work *w)
+/* What all readers together get: bytes a second, or reads. */
+static sm_status fit_ceiling(sm_estimate *ceiling, sm_bound bound, work *w)
 {
     double beta, se;
+    const sm_point *p = w->of[bound];
+    const size_t n = w->count[bound];
     for (size_t i = 0; i < n; i++) {
         w->x[i] = 1;
-        w->y[i] = log(p[i].readers * p[i].size / p[i].latency);
+        w->y[i] = log(p[i].readers * (bound == SM_BOUND_BYTES ? p[i].size : 1) / p[i].latency);
     }
     sm_status status = sm_huber_fit(&beta, &se, w->x, n, 1, w->y);
     if (status != SM_OK) return status;
     double half = sm_t_quantile(0.975, (double)n - 1) * se;
-    l->ceiling = (sm_estimate){exp(beta), exp(beta - half), exp(beta + half)};
+    *ceiling = (sm_estimate){exp(beta), exp(beta - half), exp(beta + half)};
     return SM_OK;
 }
 
-/* ---- Both branches */
+/* ---- All branches */
 
 static void split(work *w, const sm_point *p, size_t n)
 {
-    w->free_count = w->capped_count = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (p[i].at_ceiling)
-            w->capped[w->capped_count++] = p[i];
-        else
-            w->free[w->free_count++] = p[i];
-    }
+    for (int b = 0; b < SM_BOUNDS; b++) w->count[b] = 0;
+    for (size_t i = 0; i < n; i++) w->of[p[i].bound][w->count[p[i].bound]++] = p[i];
 }
 
 static double log_error(const sm_latency *l, const sm_point *p)
@@ -146,35 +159,46 @@ static double log_error(const sm_latency *l, const sm_point *p)
     return fabs(log(p->latency / sm_latency_at(l, p->size, p->readers)));
 }
 
-/* Akaike's criterion with Laplace's errors; not the smaller, the better, below a millionth. */
+/* Akaike's criterion with Laplace's errors, and MARGIN for each ceiling; not the smaller, the
+ * better, below a millionth. */
 static double criterion(const sm_latency *l, const sm_point *p, size_t n)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) sum += log_error(l, &p[i]);
-    int parameters = 1 + (l->is_line ? 1 : 0) + (l->has_ceiling ? 1 : 0);
-    return 2 * (double)n * log(fmax(sum / (double)n, 1e-6)) + 2 * parameters;
+    const int ceilings = l->has_ceiling + l->has_request_ceiling;
+    const int parameters = 1 + l->is_line + ceilings;
+    return 2 * (double)n * log(fmax(sum / (double)n, 1e-6)) + 2 * parameters + MARGIN * ceilings;
 }
 
-/* Fits both and assigns again until nothing moves. False when a branch runs out of points. */
+/* Fits all and assigns again until nothing moves. False when a branch runs out of points; a ceiling
+ * that no point starts at is none. */
 static sm_status settle(bool *good, sm_latency *l, sm_point *p, size_t n, work *w)
 {
     *good = false;
     for (int turn = 0; turn < TURNS_MAX; turn++) {
         split(w, p, n);
-        if (w->free_count < 3 || w->capped_count < 3) return SM_OK;
-        sm_status status = fit_alone(l, w->free, w->free_count, w);
-        if (status == SM_OK) status = fit_ceiling(l, w->capped, w->capped_count, w);
+        if (turn == 0) {
+            l->has_ceiling = w->count[SM_BOUND_BYTES] > 0;
+            l->has_request_ceiling = w->count[SM_BOUND_REQUESTS] > 0;
+        }
+        if (w->count[SM_BOUND_ALONE] < LEAST ||
+            (l->has_ceiling && w->count[SM_BOUND_BYTES] < LEAST) ||
+            (l->has_request_ceiling && w->count[SM_BOUND_REQUESTS] < LEAST))
+            return SM_OK;
+        sm_status status = fit_alone(l, w->of[SM_BOUND_ALONE], w->count[SM_BOUND_ALONE], w);
+        if (status == SM_OK && l->has_ceiling) status = fit_ceiling(&l->ceiling, SM_BOUND_BYTES, w);
+        if (status == SM_OK && l->has_request_ceiling)
+            status = fit_ceiling(&l->request_ceiling, SM_BOUND_REQUESTS, w);
         if (status != SM_OK) return status == SM_ERR_LIMIT ? SM_OK : status;
         bool moved = false;
         for (size_t i = 0; i < n; i++) {
-            double alone = l->a.value + (l->is_line ? l->b.value * p[i].size : 0);
-            bool capped = p[i].readers * p[i].size / l->ceiling.value > alone;
-            moved = moved || capped != p[i].at_ceiling;
-            p[i].at_ceiling = capped;
+            double seconds[SM_BOUNDS];
+            const sm_bound bound = bound_at(seconds, l, p[i].size, p[i].readers);
+            moved = moved || bound != p[i].bound;
+            p[i].bound = bound;
         }
         if (!moved) break;
     }
-    l->has_ceiling = true;
     *good = true;
     return SM_OK;
 }
@@ -188,31 +212,58 @@ static double next_readers(const sm_point *p, size_t n, double above)
     return next;
 }
 
+/* The middle between the smallest and the largest read, by ratio. */
+static double middle_size(const sm_point *p, size_t n)
+{
+    double low = INFINITY, high = 0;
+    for (size_t i = 0; i < n; i++) {
+        low = fmin(low, p[i].size);
+        high = fmax(high, p[i].size);
+    }
+    return sqrt(low * high);
+}
+
+/* Where a point starts: alone up to so many readers; above, reads from size on are bound by bytes.
+ */
+typedef struct beginning {
+    double readers, size;
+} beginning;
+
+/* Fits from there, and keeps in *l and bounds what is better than *best. */
+static sm_status try_from(sm_latency *l, double *best, sm_bound *bounds, beginning from,
+                          sm_point *p, size_t n, work *w)
+{
+    sm_latency tried = *l;
+    bool good;
+    for (size_t k = 0; k < n; k++)
+        p[k].bound = p[k].readers <= from.readers ? SM_BOUND_ALONE
+                     : p[k].size >= from.size     ? SM_BOUND_BYTES
+                                                  : SM_BOUND_REQUESTS;
+    sm_status status = settle(&good, &tried, p, n, w);
+    if (status != SM_OK || !good || !(criterion(&tried, p, n) < *best)) return status;
+    *best = criterion(&tried, p, n);
+    *l = tried;
+    for (size_t k = 0; k < n; k++) bounds[k] = p[k].bound;
+    return SM_OK;
+}
+
 static sm_status fit_group(sm_latency *l, sm_point *p, size_t n, work *w)
 {
-    for (size_t i = 0; i < n; i++) p[i].at_ceiling = false;
     sm_status status = fit_alone(l, p, n, w);
     if (status != SM_OK) return status;
-    double best = criterion(l, p, n) - MARGIN;
-    bool *capped = calloc(n, sizeof *capped);
-    if (capped == NULL) return sm_fail_memory(n);
-    double readers = next_readers(p, n, 0);
+    const double sizes[] = {0, middle_size(p, n), INFINITY};
+    const size_t ways = sizes_differ(p, n) ? 3 : 1; /* of one size, bytes are as good as requests */
+    double best = criterion(l, p, n), readers = next_readers(p, n, 0);
+    sm_bound *bounds = calloc(n, sizeof *bounds);
+    if (bounds == NULL) return sm_fail_memory(n * sizeof *bounds);
     for (int i = 0; i < SPLITS_MAX && isfinite(next_readers(p, n, readers)); i++) {
-        sm_latency tried = *l;
-        bool good;
-        tried.has_ceiling = false;
-        for (size_t k = 0; k < n; k++) p[k].at_ceiling = p[k].readers > readers;
-        status = settle(&good, &tried, p, n, w);
+        for (size_t k = 0; k < ways && status == SM_OK; k++)
+            status = try_from(l, &best, bounds, (beginning){readers, sizes[k]}, p, n, w);
         if (status != SM_OK) break;
-        if (good && criterion(&tried, p, n) < best) {
-            best = criterion(&tried, p, n);
-            *l = tried;
-            for (size_t k = 0; k < n; k++) capped[k] = p[k].at_ceiling;
-        }
         readers = next_readers(p, n, readers);
     }
-    for (size_t k = 0; k < n; k++) p[k].at_ceiling = capped[k];
-    free(capped);
+    for (size_t k = 0; k < n; k++) p[k].bound = bounds[k];
+    free(bounds);
     return status;
 }
 
@@ -227,7 +278,7 @@ static void describe(sm_latency *l, const sm_point *p, work *w)
         w->x[i] = p[i].size;
         most = fmax(most, p[i].bandwidth);
         l->most_readers = fmax(l->most_readers, p[i].readers);
-        if (!p[i].at_ceiling) continue;
+        if (p[i].bound == SM_BOUND_ALONE) continue;
         busy += p[i].busy;
         capped++;
     }
@@ -323,14 +374,13 @@ sm_status sm_fit_latency(sm_analysis *a)
 {
     const size_t room = a->used + 1;
     grouped *all = calloc(room, sizeof *all);
-    work w = {.x = calloc(2 * room, sizeof(double)),
-              .y = calloc(room, sizeof(double)),
-              .free = calloc(room, sizeof(sm_point)),
-              .capped = calloc(room, sizeof(sm_point))};
+    work w = {.x = calloc(2 * room, sizeof(double)), .y = calloc(room, sizeof(double))};
+    for (int b = 0; b < SM_BOUNDS; b++) w.of[b] = calloc(room, sizeof(sm_point));
     a->points = calloc(room, sizeof *a->points);
     sm_status status = SM_OK;
-    if (all == NULL || w.x == NULL || w.y == NULL || w.free == NULL || w.capped == NULL ||
-        a->points == NULL)
+    bool has_branches = true;
+    for (int b = 0; b < SM_BOUNDS; b++) has_branches = has_branches && w.of[b] != NULL;
+    if (all == NULL || w.x == NULL || w.y == NULL || !has_branches || a->points == NULL)
         status = sm_fail_memory(room * sizeof *all);
     size_t n = 0, cap = 0;
     for (size_t i = 0; status == SM_OK && i < a->used; i++) {
@@ -346,7 +396,6 @@ sm_status sm_fit_latency(sm_analysis *a)
     free(all);
     free(w.x);
     free(w.y);
-    free(w.free);
-    free(w.capped);
+    for (int b = 0; b < SM_BOUNDS; b++) free(w.of[b]);
     return status;
 }

@@ -164,13 +164,22 @@ static sm_status tell_stream(sm_buf *words, const sm_latency *l)
 static sm_status tell_ceiling(sm_buf *words, const sm_latency *l)
 {
     char text[SM_SHOW_MAX], readers[SM_SHOW_MAX];
-    if (!l->has_ceiling)
+    if (!l->has_ceiling && !l->has_request_ceiling)
         return sm_buf_printf(words, "; no shared ceiling was met up to %s/s with %s readers",
                              sm_show_bytes(text, l->ceiling.value),
                              sm_show(readers, l->most_readers));
-    sm_status status = sm_buf_printf(words, "; all readers together get %s/s",
-                                     sm_show_bytes(text, l->ceiling.value));
-    if (status == SM_OK) status = tell_interval(words, &l->ceiling, sm_show_bytes);
+    sm_status status = sm_buf_append_str(words, "; all readers together get ");
+    if (status == SM_OK && l->has_ceiling) {
+        status = sm_buf_printf(words, "%s/s", sm_show_bytes(text, l->ceiling.value));
+        if (status == SM_OK) status = tell_interval(words, &l->ceiling, sm_show_bytes);
+    }
+    if (status == SM_OK && l->has_request_ceiling) {
+        status = sm_buf_printf(words, "%s%s reads/s",
+                               l->has_ceiling ? ", and no more than " : "no more than ",
+                               sm_show(text, l->request_ceiling.value));
+        if (status == SM_OK) status = tell_interval(words, &l->request_ceiling, sm_show);
+        if (status == SM_OK) status = sm_buf_append_str(words, ", however small");
+    }
     if (status == SM_OK && l->busy > 0.8)
         status = sm_buf_printf(words,
                                ", with the processors %s busy: that limit is this machine's, not "

@@ -103,11 +103,16 @@ static void put_model_table(sm_page *p, const sm_latency *l)
     sm_put(p, "</tr>\n<tr><td>1 / b: bandwidth of one stream</td>");
     show_interval(line, &bandwidth, sm_show_bytes, "/s");
     sm_cell_number(p, has_bandwidth ? line : "\u2013");
+    if (l->has_request_ceiling) {
+        sm_put(p, "</tr>\n<tr><td>Ceiling of requests, all readers together</td>");
+        show_interval(line, &l->request_ceiling, sm_show, "/s");
+        sm_cell_number(p, line);
+    }
     sm_put(p, l->has_ceiling ? "</tr>\n<tr><td>Ceiling of all readers together</td>"
-                             : "</tr>\n<tr><td>No ceiling met; the most seen</td>");
+                             : "</tr>\n<tr><td>No ceiling of bytes met; the most seen</td>");
     show_interval(line, &l->ceiling, sm_show_bytes, "/s");
     sm_cell_number(p, line);
-    if (l->has_ceiling) {
+    if (l->has_ceiling || l->has_request_ceiling) {
         sm_put(p, "</tr>\n<tr><td>Processors busy at the ceiling</td>");
         sm_cell_number(p, sm_show_percent(text, l->busy));
     }
@@ -137,7 +142,7 @@ static void put_model_chart(sm_page *p, const sm_analysis *a, const sm_latency *
         const sm_point *q = &points[i];
         const sm_dot dot = l->is_line ? (sm_dot){q->size, q->latency, NAN, NAN}
                                       : (sm_dot){q->readers, q->bandwidth, NAN, NAN};
-        if (q->at_ceiling)
+        if (q->bound != SM_BOUND_ALONE)
             capped[cappeds++] = dot;
         else
             alone[alones++] = dot;
@@ -151,10 +156,9 @@ static void put_model_chart(sm_page *p, const sm_analysis *a, const sm_latency *
                                        : x * l->size / sm_latency_at(l, l->size, x),
                             NAN, NAN};
     }
-    const sm_series series[] = {
-        {"model", SM_SERIES_MODEL, 7, curve, CURVE},
-        {"trials", SM_SERIES_DOTS, 0, alone, alones},
-        {"trials at the shared ceiling", SM_SERIES_DOTS, 1, capped, cappeds}};
+    const sm_series series[] = {{"model", SM_SERIES_MODEL, 7, curve, CURVE},
+                                {"trials", SM_SERIES_DOTS, 0, alone, alones},
+                                {"trials at a shared ceiling", SM_SERIES_DOTS, 1, capped, cappeds}};
     sm_chart_draw(
         p, &(sm_chart){.title = l->is_line ? "Seconds a read by its bytes" : "Bandwidth by readers",
                        .description = "A dot for each trial, and the model as a dashed line.",
@@ -182,8 +186,9 @@ static void put_models(sm_page *p, const sm_analysis *a)
     sm_put(
         p,
         "<p class=\"note\">A read takes a + b \u00b7 bytes in its own stream; when all readers "
-        "together would pass the ceiling they share it: seconds a read = max(a + b \u00b7 bytes, "
-        "readers \u00b7 bytes / ceiling). Huber\u2019s robust fit of relative errors.</p>\n");
+        "together would pass a ceiling, of bytes or of requests, they share it: seconds a read = "
+        "max(a + b \u00b7 bytes, readers \u00b7 bytes / ceiling, readers / ceiling of requests). "
+        "Huber\u2019s robust fit of relative errors.</p>\n");
     for (size_t i = 0; i < a->latency_count && i < MODELS_MAX; i++) {
         const sm_latency *l = &a->latencies[i];
         sm_put(p, "<h3><bdi>");
