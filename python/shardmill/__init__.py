@@ -6,6 +6,8 @@
     print(summary.records, "records,", summary.failures, "failures")
     assert shardmill.verify("shards").ok
 
+    shardmill.measure("photos", "shards", quick=True).write("results.parquet")
+
 Options are those of the command line, `--image-size` written `image_size`; `shardmill.help("pack")`
 prints them all. On a Spark cluster: `shardmill.spark`.
 """
@@ -16,6 +18,7 @@ from importlib import metadata
 
 from .program import Option, OnProgress, Progress, ShardmillError, UsageError, help, program, version
 from .local import PackSummary, Problem, SplitSummary, VerifySummary, pack, verify
+from .measuring import Results, measure, read_results
 
 __all__ = [
     "OnProgress",
@@ -23,13 +26,16 @@ __all__ = [
     "PackSummary",
     "Problem",
     "Progress",
+    "Results",
     "ShardmillError",
     "SplitSummary",
     "UsageError",
     "VerifySummary",
     "help",
+    "measure",
     "pack",
     "program",
+    "read_results",
     "verify",
     "version",
 ]

@@ -115,17 +115,20 @@ def run_trials(context, tasks, command, emit):
     groups = {}
     for line in tasks:
         groups.setdefault(json.loads(line)["group"], []).append(line)
-    most = max(map(len, groups.values()), default=0)
-    deadline = time.monotonic() + PATIENCE
-    while slots(context) < most and time.monotonic() < deadline:
-        time.sleep(0.2)  # executors come one after the other
+    await_slots(context, max(map(len, groups.values()), default=0), Failed)
     for lines in groups.values():
-        if len(lines) > slots(context):
-            raise Failed(f"{len(lines)} executors are to start together, and there is room for "
-                         f"{slots(context)}")
         rdd = context.parallelize(lines, len(lines)).barrier()
         for line in rdd.mapPartitions(trial_of(command)).collect():
             emit(line)
+
+
+def await_slots(context, count, failure):
+    """Waits for the executors, which come one after the other; raises failure when they do not."""
+    deadline = time.monotonic() + PATIENCE
+    while slots(context) < count:
+        if time.monotonic() > deadline:
+            raise failure(f"{count} executors are to start together, and there is room for {slots(context)}")
+        time.sleep(0.2)
 
 
 def trial_of(command):

@@ -76,7 +76,7 @@ def version() -> str:
 
 
 def help(command: str = "pack") -> None:
-    """Prints all that a command (pack, verify) can do, with its options."""
+    """Prints all that a command (pack, verify, measure) can do, with its options."""
     print(_told(command, "--help"), end="")
 
 

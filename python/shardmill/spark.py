@@ -1,4 +1,4 @@
-"""Packing on a Spark cluster, from a session or notebook that is there already.
+"""Packing and measuring on a Spark cluster, from a session or notebook that is there already.
 
     import shardmill.spark
 
@@ -6,7 +6,8 @@
     shards.orderBy("seconds").show()
 
 `pack` needs no Python on the executors: Spark's JVM pipes task lines through the `shardmill` program,
-which it is shipped with. `pack_dataframe` packs pictures that are in a DataFrame. See docs/spark.md.
+which it is shipped with. `pack_dataframe` packs pictures that are in a DataFrame. `measure` tells how
+fast the executors' storage feeds them. See docs/spark.md.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from . import on_executor
-from ._driver import ATTEMPTS, JOBS, explain
+from ._driver import ATTEMPTS, JOBS, await_slots, explain
 from .local import Place
+from .measuring import COLUMNS, TYPES, measure_words, read_place, read_results
 from .program import EXIT_WITH_FAILURES, OnProgress, Option, Run, ShardmillError, UsageError, program, words_of
 
 # Executors have no shardmill package: what runs there travels with the job.
@@ -112,6 +114,49 @@ def pack_dataframe(df: DataFrame, image_col: str, label_col: Optional[str], dst:
                 yield from _lines_of(spark, lines)
 
         return _shards(spark, _coordinate(words, carry_out, on_progress))
+
+
+def measure(spark: SparkSession, *sources: Place, executors: int = 0, output: Optional[Place] = None,
+            worker: Optional[Place] = None, **options: Option) -> DataFrame:
+    """Measures how fast storage feeds pictures and shards to the executors. It only reads.
+
+    sources: as `shardmill.measure` has them, where every executor reaches them.
+    executors: so many start each trial together, at one moment; 0: one trial at a time on some executor.
+    output: also keeps the results there, as JSON Lines that `shardmill report` and `read_results` read.
+    worker: as `pack` has it. options: as `shardmill.measure` has them.
+
+    Returns a row for each trial and executor (`shardmill.measuring.COLUMNS`). Executors need Python with
+    pyarrow, since Spark's barrier has no other form.
+    """
+    ship = _ship(spark, worker)
+    if executors:
+        options = {**options, "mode": "concurrent", "executors": executors}
+    with tempfile.TemporaryDirectory(prefix="shardmill-") as scratch:
+        kept = os.fspath(output) if output is not None else os.path.join(scratch, "results.jsonl")
+        words = ["--engine=lines", *measure_words(options, kept), "--", *map(os.fspath, sources)]
+        with Run("measure", *words, on_progress=False, feed=True) as run:
+            groups: Dict[int, List[str]] = {}
+            for line in _read_plan(run):
+                groups.setdefault(json.loads(line)["group"], []).append(line)
+            try:
+                for line in _run_trials(spark, ship, list(groups.values())):
+                    if not run.feed(line):
+                        break
+            except _ClusterError as error:
+                run.feed(json.dumps({"type": "error", "message": str(error)}))
+            run.finish(EXIT_WITH_FAILURES)
+        rows = read_results(kept).rows
+    return spark.createDataFrame([tuple(row[name] for name in TYPES) for row in rows], COLUMNS)
+
+
+def _run_trials(spark: SparkSession, ship: _Ship, groups: List[List[str]]) -> Iterator[str]:
+    """A barrier stage for each group, of as many tasks as it has lines."""
+    if not _is_connect(spark):  # Spark itself would wait for minutes
+        await_slots(spark.sparkContext, max(map(len, groups), default=0), _ClusterError)
+    for lines in groups:
+        frame = spark.range(0, len(lines), 1, len(lines))  # a row a partition
+        yield from _lines_of(spark, frame.mapInArrow(on_executor.measures(ship.command, lines), "line string",
+                                                     barrier=True))
 
 
 # ---- The coordinator: `shardmill pack --engine lines`
@@ -347,7 +392,7 @@ def _read_tasks(lines: List[str]) -> List[_Task]:
     for line in lines:
         task = json.loads(line)
         wanted = [str(task[part]) for part in ("header", "inputs")]
-        files = {url: files[url] if url in files else _read(url) for url in wanted}
+        files = {url: files[url] if url in files else read_place(url) for url in wanted}
         header, inputs = (files[url] for url in wanted)
         inputs = inputs[task["offset"]:task["offset"] + task["length"]]
         # "SIZE VERSION CLASS" NUL path NUL, and no columns: the manifest is ours
@@ -366,17 +411,6 @@ def _small_batches(spark: SparkSession) -> Iterator[None]:
         yield
     finally:
         spark.conf.set(setting, before)
-
-
-def _read(url: str) -> bytes:
-    """A file of DST, with the program's own access to stores."""
-    if "://" not in url:
-        return Path(url).read_bytes()
-    with tempfile.TemporaryDirectory(prefix="shardmill-") as scratch:
-        copy = os.path.join(scratch, "copy")
-        with Run("cp", "--quiet", url, copy, on_progress=False) as run:
-            run.finish()
-        return Path(copy).read_bytes()
 
 
 class _StandIn:

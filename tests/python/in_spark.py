@@ -59,6 +59,14 @@ def main():
     shown["dataframe"] = rows(shardmill.spark.pack_dataframe(*call, path_col="path", **OPTIONS))
     shown["dataframe_again"] = rows(shardmill.spark.pack_dataframe(*call, path_col="path", **OPTIONS))
 
+    results = folder / "results.jsonl"
+    trials = {"batches": 2, "batch_size": [4, 8], "repeat": 1, "cache": "warm", "readers": 1}
+    frame = shardmill.spark.measure(spark, pictures, folder / "pack", executors=2, output=results, **trials)
+    shown["measured"] = rows(frame.orderBy("trial"))
+    shown["read"] = shardmill.read_results(results).rows
+    shown["alone"] = rows(shardmill.spark.measure(spark, pictures, **{**trials, "batch_size": 8}))
+    shown["measure_nothing"] = told(shardmill.spark.measure, spark, folder / "nothing")
+
     # Each picture twice, without a name or a label; and one that is none.
     nameless = files.select("content").union(files.select("content")).union(
         spark.createDataFrame([(bytearray(b"no picture"),)], "content binary"))

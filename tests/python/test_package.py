@@ -1,5 +1,6 @@
 """The Python package as pip installs it, in an environment of its own."""
 
+import csv
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import HANG, ROOT, crowd, pack, tree
+from conftest import HANG, ROOT, SHARDMILL, crowd, pack, tree
 
 
 def ended(*words, **kwargs):
@@ -119,3 +120,40 @@ except StopIteration as error:
     counts, error = done.stdout.splitlines()
     assert 0 < int(counts.split()[0]) < int(counts.split()[1]) == 2400
     assert error == "seen enough" and not (dst / "_SUCCESS").exists()
+
+
+def test_measures_and_keeps_results_as_tables(installed, env, flowers, tmp_path):
+    """The package needs pyarrow for Parquet alone."""
+    code = """import json, sys, shardmill
+found = shardmill.measure(sys.argv[1], output=sys.argv[2] + "/r.jsonl", batch_size=[2, 5], batches=3, readers="1,2",
+                          repeat=1, cache="warm")
+assert shardmill.read_results(sys.argv[2] + "/r.jsonl") == found
+found.write(sys.argv[2] + "/r.csv")
+for call in (lambda: found.write("r.txt"), lambda: shardmill.read_results(sys.argv[2] + "/r.csv")):
+    try:
+        call()
+        sys.exit("no error")
+    except (ValueError, shardmill.ShardmillError):
+        pass
+print(json.dumps(found.rows))"""
+    done = in_python(installed, env, code, flowers, tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert {(row["batch_size"], row["readers"], row["images"]) for row in rows} == {
+        (2, 1, 6), (2, 2, 6), (5, 1, 15), (5, 2, 15)}
+    with open(tmp_path / "r.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["latency_p50_s"] for row in table] == [str(row["latency_p50_s"]) for row in rows]
+    assert table[0]["source"] == str(flowers) and table[0]["error"] == ""
+
+
+def test_results_as_arrow(flowers, tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.syspath_prepend(ROOT / "python")
+    monkeypatch.setenv("SHARDMILL", str(SHARDMILL))
+    import shardmill
+    found = shardmill.measure(flowers, batch_size=4, batches=2, readers=1, repeat=2, cache="warm")
+    found.write(tmp_path / "r.parquet")
+    table = parquet.read_table(tmp_path / "r.parquet")
+    assert table.to_pylist() == found.rows
+    assert json.loads(table.schema.metadata[b"shardmill.run"])["planned"] == 2

@@ -120,3 +120,21 @@ def test_types_hold():
     python = spark_python(".venv-spark")
     ended = subprocess.run([python, "-m", "mypy", "--cache-dir", os.devnull], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert ended.returncode == 0, ended.stdout
+
+
+def test_trials_are_measured_by_executors_together(done):
+    """Two members each, which began at one moment; the DataFrame holds what the file holds."""
+    _, told = done
+    rows = told["measured"]
+    assert rows == told["read"] and len(rows) == 2 * 2 * 2
+    assert [row["error"] for row in rows] == [None] * 8
+    assert sorted((row["format"], row["batch_size"], row["member"]) for row in rows) == sorted(
+        (form, size, member) for form in ("files", "tfrecord") for size in (4, 8) for member in (0, 1))
+    for row in rows:
+        assert row["images"] == 2 * row["batch_size"] and row["seconds"] > 0 < row["latency_mean_s"]
+        assert row["members"] == 2 and row["executor"] and isinstance(row["marks"], list)
+    for first, second in zip(rows[0::2], rows[1::2]):
+        assert abs(first["start_s"] - second["start_s"]) < 1
+    (alone,) = told["alone"]
+    assert alone["members"] is None and alone["images"] == 16
+    assert "ShardmillError" in told["measure_nothing"] and "cannot look at" in told["measure_nothing"]
