@@ -64,6 +64,10 @@ up() { # VMS CORES RATE PICTURES SHARDS
         -public-host $store:4443 -log-level error
     start m $master "$SPARK_HOME/bin/spark-class" org.apache.spark.deploy.master.Master --host $master --port 7077 \
         --webui-port 8080
+    for _ in $(seq 240); do # a worker that comes before it waits long until it asks again
+        ! ip netns exec $p-m curl -fsSo /dev/null http://$master:8080/json/ 2>/dev/null || break
+        sleep 0.5
+    done
     for i in $(seq "$1"); do
         add "w$i" $net.$((10 + i)) "$3"
         start "w$i" $net.$((10 + i)) "$SPARK_HOME/bin/spark-class" org.apache.spark.deploy.worker.Worker \
