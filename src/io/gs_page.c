@@ -224,8 +224,11 @@ static bool take_page(scan *s, sm_list_page *page)
 
 sm_status sm_gs_page_read(sm_list_page *page, const sm_buf *text)
 {
-    scan s = {.at = (const char *)text->data, .end = (const char *)text->data + text->len};
-    if (text->len > 0 && take_page(&s, page)) return SM_OK;
-    sm_list_page_clear(page);
+    if (text->len > 0) {
+        const char *from = (const char *)text->data;
+        scan s = {.at = from, .end = from + text->len};
+        if (take_page(&s, page)) return SM_OK;
+        sm_list_page_clear(page);
+    }
     return sm_gs_page_read_any(page, text);
 }

@@ -222,7 +222,7 @@ static bool take_document(scan *s, sm_xml_reader *reader)
 
 sm_status sm_xml_scan(sm_xml_reader *reader, const void *data, size_t len)
 {
-    scan s = {.at = data, .end = (const char *)data + len};
+    scan s = {.at = data, .end = len > 0 ? (const char *)data + len : data};
     if (len > SM_XML_MAX) return sm_fail(SM_ERR_LIMIT, "it has more than 64 MiB");
     begin(reader);
     const bool known = len > 0 && take_document(&s, reader);
