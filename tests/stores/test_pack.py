@@ -96,5 +96,5 @@ def test_a_store_that_goes_away(store, env, at, flowers, local, dst):
     code, said = process.wait(timeout=HANG), process.stderr.read().decode()
     assert code == FATAL and "no good answer" in said and "again" in said, said
     assert not [name for name in tree(dst) if "failures" in name or name == "_SUCCESS"]
-    run(*args, env={**env, **store.env()})
+    pack(*args[1:], env={**env, **store.env()})
     assert content(tree(dst)) == content(local)
