@@ -40,7 +40,6 @@ static sm_status on_file(void *user, const sm_listed *file)
     ls_call *call = user;
     call->files++;
     call->bytes += file->size;
-    if (caught_signal() != 0) return SM_ERR_CANCELLED;
     if (call->count) return SM_OK;
     if (call->details) {
         char text[32] = "-";
@@ -70,9 +69,8 @@ static int run_ls(int argc, char **argv)
     screen_init(&s, "ls", LOG_TEXT, false);
     catch_signals();
     sm_status status = sm_list_files(found.items[0], on_file, &call);
-    fflush(stdout);
-    if (status == SM_ERR_CANCELLED) return EXIT_FATAL;
     if (status != SM_OK) {
+        fflush(stdout);
         screen_error(&s, sm_last_error());
         return status == SM_ERR_USAGE ? EXIT_USAGE : EXIT_FATAL;
     }
@@ -81,7 +79,7 @@ static int run_ls(int argc, char **argv)
         printf("%s file%s, %s\n", show_count(files, call.files), call.files == 1 ? "" : "s",
                show_bytes(bytes, (double)call.bytes));
     }
-    return EXIT_DONE;
+    return finish_stdout(&s) ? EXIT_DONE : EXIT_FATAL;
 }
 
 const command ls_command = {.name = "ls",

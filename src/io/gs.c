@@ -106,6 +106,7 @@ static sm_status check_read(const sm_http_request *request, const sm_http_reply 
 static void settle(sm_fetch *fetch, const one_read *read, sm_status status,
                    const sm_http_reply *reply)
 {
+    fetch->host_down = reply->host_down;
     if (status != SM_OK) sm_fail(status, "%s", reply->error);
     if (status == SM_OK) status = sm_gs_call_judge(&read->call, reply);
     if (status == SM_OK) {

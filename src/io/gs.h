@@ -9,6 +9,7 @@
 #define SM_IO_GS_H
 
 #include "io/http.h"
+#include "io/listing.h"
 #include "io/store.h"
 
 #include <jansson.h>
@@ -53,6 +54,12 @@ sm_status sm_gs_call_judge(const sm_gs_call *call, const sm_http_reply *reply);
 /* What a reply's JSON, or an object's resource in it, says. SM_ERR_FORMAT: it makes no sense. */
 sm_status sm_gs_json(json_t **json, const sm_gs_call *call, const sm_http_reply *reply);
 sm_status sm_gs_info_of_json(sm_file_info *info, const json_t *object);
+
+/* The texts of a resource's fields; NULL: it has no such. */
+typedef struct sm_gs_fields {
+    const char *size, *generation, *updated, *crc32c;
+} sm_gs_fields;
+sm_status sm_gs_info_of_fields(sm_file_info *info, const sm_gs_fields *fields);
 /* What the headers of a reply with an object's bytes say. */
 void sm_gs_info_of_reply(sm_file_info *info, const sm_http_reply *reply);
 
@@ -68,6 +75,11 @@ sm_status sm_gs_remove_generation(const char *url, const char *generation);
 sm_status sm_gs_list(const char *url, sm_list_fn *fn, void *user);
 /* A folder is what objects lie below; a bucket is one without any. */
 sm_status sm_gs_stat_folder(sm_file_info *info, const char *url);
+
+/* ---- gs_page.c: a page of a listing, which page holds nothing of yet */
+sm_status sm_gs_page_read(sm_list_page *page, const sm_buf *text);
+/* The same, by jansson alone: what the quick way does not know, and what it is tested against. */
+sm_status sm_gs_page_read_any(sm_list_page *page, const sm_buf *text);
 
 /* The value of nextPageToken in the text of a page, without reading all of it (the caller's to
  * free); NULL in *token: it is the last page. */

@@ -6,6 +6,8 @@
 #include "io/sum.h"
 #include "io/times.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,18 +180,13 @@ sm_status sm_gs_json(json_t **json, const sm_gs_call *call, const sm_http_reply 
                    call->what, call->url);
 }
 
-static bool read_u64(uint64_t *value, const json_t *object, const char *key)
+static bool read_u64(uint64_t *value, const char *text)
 {
-    const json_t *found = json_object_get(object, key);
-    if (json_is_integer(found) && json_integer_value(found) >= 0) {
-        *value = (uint64_t)json_integer_value(found);
-        return true;
-    }
-    const char *text = json_string_value(found);
-    if (text == NULL || *text < '0' || *text > '9') return false;
     char *end;
+    if (text == NULL || *text < '0' || *text > '9') return false;
+    errno = 0;
     *value = strtoull(text, &end, 10);
-    return *end == '\0';
+    return *end == '\0' && errno == 0;
 }
 
 static void set_generation(sm_file_info *info, const char *text)
@@ -200,19 +197,31 @@ static void set_generation(sm_file_info *info, const char *text)
     if (len < sizeof info->tag && *end == '\0') memcpy(info->tag, text, len + 1);
 }
 
-sm_status sm_gs_info_of_json(sm_file_info *info, const json_t *object)
+sm_status sm_gs_info_of_fields(sm_file_info *info, const sm_gs_fields *fields)
 {
     sm_file_info read = {.kind = SM_FILE_REGULAR};
-    const char *generation = json_string_value(json_object_get(object, "generation"));
-    const char *updated = json_string_value(json_object_get(object, "updated"));
-    const char *crc = json_string_value(json_object_get(object, "crc32c"));
-    if (!read_u64(&read.size, object, "size"))
+    const char *crc = fields->crc32c;
+    if (!read_u64(&read.size, fields->size))
         return sm_fail(SM_ERR_FORMAT, "the server's answer has no size of the object");
-    if (generation != NULL) set_generation(&read, generation);
-    if (updated != NULL) (void)sm_time_of_rfc3339(&read.mtime_ns, updated); /* or stays 0 */
+    if (fields->generation != NULL) set_generation(&read, fields->generation);
+    if (fields->updated != NULL)
+        (void)sm_time_of_rfc3339(&read.mtime_ns, fields->updated); /* or stays 0 */
     if (crc != NULL) (void)sm_sum_of_base64(&read.sum, SM_SUM_CRC32C, crc, strlen(crc));
     *info = read;
     return SM_OK;
+}
+
+sm_status sm_gs_info_of_json(sm_file_info *info, const json_t *object)
+{
+    const json_t *size = json_object_get(object, "size");
+    char digits[24]; /* some servers write a number */
+    snprintf(digits, sizeof digits, "%lld", (long long)json_integer_value(size));
+    const sm_gs_fields fields = {.size = json_is_integer(size) ? digits : json_string_value(size),
+                                 .generation =
+                                     json_string_value(json_object_get(object, "generation")),
+                                 .updated = json_string_value(json_object_get(object, "updated")),
+                                 .crc32c = json_string_value(json_object_get(object, "crc32c"))};
+    return sm_gs_info_of_fields(info, &fields);
 }
 
 void sm_gs_info_of_reply(sm_file_info *info, const sm_http_reply *reply)

@@ -96,20 +96,54 @@ sm_status sm_http_mine(sm_http **http)
 
 enum { REACHED_MAX = 64 };
 
+typedef struct reached_host {
+    uint64_t key;
+    uint64_t good_ns; /* when it last gave an answer that was no passing fault; 0: never yet */
+} reached_host;
+
 static pthread_mutex_t reached_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t reached[REACHED_MAX];
+static reached_host reached[REACHED_MAX];
 static size_t reached_count;
 
-bool sm_transfer_reached(const sm_transfer *t, bool note)
+/* t's host among those; NULL: not there. Under the lock. */
+static reached_host *find_reached(const sm_transfer *t)
 {
     const uint64_t key = sm_hash_key(t->parts.host, strlen(t->parts.host), t->parts.port);
-    bool found = false;
-    pthread_mutex_lock(&reached_lock);
     const size_t held = reached_count < REACHED_MAX ? reached_count : REACHED_MAX;
-    for (size_t i = 0; i < held && !found; i++) found = reached[i] == key;
-    if (note && !found) reached[reached_count++ % REACHED_MAX] = key;
+    for (size_t i = 0; i < held; i++)
+        if (reached[i].key == key) return &reached[i];
+    return NULL;
+}
+
+bool sm_transfer_reached(const sm_transfer *t)
+{
+    pthread_mutex_lock(&reached_lock);
+    const bool found = find_reached(t) != NULL;
     pthread_mutex_unlock(&reached_lock);
     return found;
+}
+
+static void note_reached(const sm_transfer *t, bool is_good)
+{
+    pthread_mutex_lock(&reached_lock);
+    reached_host *host = find_reached(t);
+    if (host == NULL) {
+        host = &reached[reached_count++ % REACHED_MAX];
+        host->key = sm_hash_key(t->parts.host, strlen(t->parts.host), t->parts.port);
+        host->good_ns = 0;
+    }
+    if (is_good) host->good_ns = sm_clock_ns();
+    pthread_mutex_unlock(&reached_lock);
+}
+
+/* Nothing good came of t's host for as long as t was tried in vain: it is not t's object. */
+static bool is_host_down(const sm_transfer *t)
+{
+    pthread_mutex_lock(&reached_lock);
+    const reached_host *host = find_reached(t);
+    const bool down = host == NULL || host->good_ns <= t->backoff.since_ns;
+    pthread_mutex_unlock(&reached_lock);
+    return down;
 }
 
 /* ---- What has come, of all clients */
@@ -225,10 +259,11 @@ static bool end_by_fault(sm_transfer *t, CURLcode code)
     const bool may = !request->once && !request->metadata && passes(code) &&
                      (request->idempotent || never_left(code));
     const uint64_t patience = SM_FIRST_CONTACT_MS * NS_PER_MS;
-    if (!sm_transfer_reached(t, false) && t->backoff.patience_ns > patience)
+    if (!sm_transfer_reached(t) && t->backoff.patience_ns > patience)
         t->backoff.patience_ns = patience;
     t->reply->retry_after_ms = 0;
     if (may && try_later(t)) return false;
+    t->reply->host_down = may && is_host_down(t);
 
     const char *words = *t->words != '\0' ? t->words : curl_easy_strerror(code);
     char times[48] = "";
@@ -240,7 +275,7 @@ static bool end_by_fault(sm_transfer *t, CURLcode code)
             "the server's certificate is not trusted: %s; SSL_CERT_FILE names a file of "
             "certificates to trust",
             words);
-    else if (!sm_transfer_reached(t, false))
+    else if (!sm_transfer_reached(t))
         sm_transfer_fail(t, SM_ERR_IO, "cannot reach %s: %s%s", t->parts.host, words, times);
     else
         sm_transfer_fail(t, SM_ERR_IO, "the transfer failed: %s%s", words, times);
@@ -344,7 +379,8 @@ static bool end_attempt(sm_transfer *t, CURLcode code)
     sm_http_reply *reply = t->reply;
     const int status = reply->status;
     reply->attempts++;
-    if (status > 0) sm_transfer_reached(t, true);
+    const bool passes_away = sm_is_passing_status(status);
+    if (status > 0) note_reached(t, code == CURLE_OK && t->looked_at && !passes_away);
     if (t->status != SM_OK) return true;
     if (code == CURLE_WRITE_ERROR && t->cut_by_us) code = CURLE_OK;
     /* To libcurl a connection that ends within the headers is the end of a reply. */
@@ -362,9 +398,11 @@ static bool end_attempt(sm_transfer *t, CURLcode code)
         t->was_refused = true;
         if (request->refused(reply, request->authorize_user)) return !try_now(t);
     }
-    const bool may = !request->once && !request->metadata && sm_is_passing_status(status) &&
+    const bool may = !request->once && !request->metadata && passes_away &&
                      (request->idempotent || status == 429 || status == 503);
-    return !may || !try_later(t);
+    if (may && try_later(t)) return false;
+    reply->host_down = may && is_host_down(t);
+    return true;
 }
 
 /* ---- Many at once */

@@ -36,9 +36,12 @@ typedef struct sm_http_reply {
     char last_modified[64];
     char range[64]; /* of a resumable upload's 308 */
     char content_range[80];
-    char *location;                /* NULL: none; freed with the reply */
-    uint64_t retry_after_ms;       /* of Retry-After; 0: none */
-    unsigned attempts;             /* 1: the first one sufficed */
+    char *location;          /* NULL: none; freed with the reply */
+    uint64_t retry_after_ms; /* of Retry-After; 0: none */
+    unsigned attempts;       /* 1: the first one sufficed */
+    /* It was tried again until the deadline, and all that while its host gave nobody a good answer.
+     */
+    bool host_down;
     char error[SM_HTTP_ERROR_MAX]; /* the line, when the request's status is not SM_OK */
 } sm_http_reply;
 

@@ -127,7 +127,7 @@ static void set_times(sm_transfer *t)
     if (t->request->metadata) {
         connect = METADATA_CONNECT_MS;
         curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)METADATA_MS);
-    } else if (!sm_transfer_reached(t, false)) {
+    } else if (!sm_transfer_reached(t)) {
         const uint64_t passed = (sm_clock_ns() - t->backoff.since_ns) / NS_PER_MS;
         connect = passed + 1000 < SM_FIRST_CONTACT_MS ? (long)(SM_FIRST_CONTACT_MS - passed) : 1000;
     }

@@ -63,7 +63,7 @@ void sm_transfer_fail(sm_transfer *t, sm_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void sm_transfer_fail_changed(sm_transfer *t);
 
-/* Whether the transfer's host has answered this process once; note: it just did. */
-bool sm_transfer_reached(const sm_transfer *t, bool note);
+/* Whether the transfer's host has answered this process once. */
+bool sm_transfer_reached(const sm_transfer *t);
 
 #endif

@@ -65,6 +65,8 @@ typedef struct sm_fetch {
     sm_buf *buf;       /* appended to; its cap is the limit; holds nothing new on failure */
     sm_file_info info; /* filled: what the store said of the object that was read */
     sm_status status;
+    bool host_down;  /* not this file is bad: its store gave no good answer to anybody, until the
+                        deadline of faults that pass */
     char error[256]; /* the line, when status is not SM_OK */
 } sm_fetch;
 

@@ -32,6 +32,7 @@ typedef struct list_lane {
 
 /* A page as it came. */
 typedef struct raw_page {
+    struct raw_page *behind; /* among the spare ones */
     list_lane *lane;
     uint64_t serial; /* in its lane */
     sm_buf text;
@@ -50,6 +51,9 @@ struct listing {
     sm_queue pages;
     atomic_uint asking; /* lanes */
 
+    pthread_mutex_t spare_lock;
+    raw_page *spare; /* for their memory */
+
     pthread_mutex_t lock; /* guards what follows, and fn */
     pthread_cond_t turn;
     sm_status status; /* the first failure */
@@ -59,18 +63,28 @@ struct listing {
 
 /* ---- Pages */
 
-sm_status sm_list_page_add(sm_list_page *page, const char *key, const sm_file_info *info)
+sm_status sm_list_page_put(sm_list_page *page, sm_list_entry **entry, const char *key, size_t len)
 {
     sm_status status =
         sm_array_grow(&page->entries, &page->cap, page->count, sizeof *page->entries);
     if (status != SM_OK) return status;
-    page->entries[page->count] = (sm_list_entry){.key = page->text.len, .info = *info};
-    status = sm_buf_append(&page->text, key, strlen(key) + 1);
+    *entry = &page->entries[page->count];
+    **entry = (sm_list_entry){.key = page->text.len};
+    status = sm_buf_append(&page->text, key, len);
+    if (status == SM_OK) status = sm_buf_append(&page->text, "", 1);
     if (status == SM_OK) page->count++;
     return status;
 }
 
-static void init_page(sm_list_page *page)
+sm_status sm_list_page_add(sm_list_page *page, const char *key, const sm_file_info *info)
+{
+    sm_list_entry *entry;
+    sm_status status = sm_list_page_put(page, &entry, key, strlen(key));
+    if (status == SM_OK) entry->info = *info;
+    return status;
+}
+
+void sm_list_page_init(sm_list_page *page)
 {
     *page = (sm_list_page){0};
     sm_buf_init(&page->text, TEXT_MAX);
@@ -78,7 +92,7 @@ static void init_page(sm_list_page *page)
     sm_buf_init(&page->next, TEXT_MAX);
 }
 
-static void clear_page(sm_list_page *page)
+void sm_list_page_clear(sm_list_page *page)
 {
     sm_buf_clear(&page->text);
     sm_buf_clear(&page->folders);
@@ -86,7 +100,7 @@ static void clear_page(sm_list_page *page)
     page->count = 0;
 }
 
-static void free_page(sm_list_page *page)
+void sm_list_page_free(sm_list_page *page)
 {
     sm_buf_free(&page->text);
     sm_buf_free(&page->folders);
@@ -118,7 +132,7 @@ static sm_status get_page(sm_list_page *page, const sm_list_source *source, cons
 {
     sm_buf text;
     sm_buf_init(&text, TEXT_MAX);
-    clear_page(page);
+    sm_list_page_clear(page);
     sm_status status = source->ask(&text, url, wish);
     if (status == SM_OK) {
         status = source->read(page, &text);
@@ -131,11 +145,11 @@ static sm_status get_page(sm_list_page *page, const sm_list_source *source, cons
 sm_status sm_list_any(bool *any, const sm_list_source *source, const char *url, const char *prefix)
 {
     sm_list_page page;
-    init_page(&page);
+    sm_list_page_init(&page);
     sm_status status = get_page(&page, source, url, &(sm_list_wish){.prefix = prefix, .any = true});
     /* A token without objects: the store looked through some, and has more to look through. */
     *any = page.count > 0 || next_of(&page) != NULL;
-    free_page(&page);
+    sm_list_page_free(&page);
     return status;
 }
 
@@ -156,6 +170,35 @@ static void stop(listing *l, sm_status status)
 
 /* ---- Asking, a thread a lane */
 
+/* An empty page; NULL: no memory. */
+static raw_page *new_raw(list_lane *lane)
+{
+    listing *l = lane->of;
+    pthread_mutex_lock(&l->spare_lock);
+    raw_page *raw = l->spare;
+    if (raw != NULL) l->spare = raw->behind;
+    pthread_mutex_unlock(&l->spare_lock);
+    if (raw == NULL) {
+        raw = calloc(1, sizeof *raw);
+        if (raw == NULL) return NULL;
+        sm_buf_init(&raw->text, TEXT_MAX);
+    }
+    sm_buf_clear(&raw->text);
+    raw->lane = lane;
+    raw->serial = lane->asked++;
+    return raw;
+}
+
+static void put_away(listing *l, raw_page *raw)
+{
+    free(raw->next);
+    raw->next = NULL;
+    pthread_mutex_lock(&l->spare_lock);
+    raw->behind = l->spare;
+    l->spare = raw;
+    pthread_mutex_unlock(&l->spare_lock);
+}
+
 /* The token of raw's next page. That of a page whose text does not show it at once is read with the
  * whole page. */
 static sm_status find_next(const listing *l, raw_page *raw)
@@ -163,13 +206,13 @@ static sm_status find_next(const listing *l, raw_page *raw)
     sm_list_page page;
     sm_status status = l->source->find_token(&raw->next, raw->text.data, raw->text.len);
     if (status != SM_OK || raw->next != NULL) return status;
-    init_page(&page);
+    sm_list_page_init(&page);
     status = l->source->read(&page, &raw->text);
     if (status == SM_OK && next_of(&page) != NULL) {
         raw->next = strdup(next_of(&page));
         if (raw->next == NULL) status = sm_fail_memory(page.next.len);
     }
-    free_page(&page);
+    sm_list_page_free(&page);
     return status;
 }
 
@@ -200,14 +243,8 @@ static void *ask_pages(void *user)
     list_lane *lane = user;
     listing *l = lane->of;
     for (bool more = true; more && !atomic_load(&lane->ended) && !atomic_load(&l->stopped);) {
-        raw_page *raw = calloc(1, sizeof *raw);
-        sm_status status = raw == NULL ? sm_fail_memory(sizeof *raw) : SM_OK;
-        if (status == SM_OK) {
-            raw->lane = lane;
-            raw->serial = lane->asked++;
-            sm_buf_init(&raw->text, TEXT_MAX);
-            status = ask_next(lane, raw);
-        }
+        raw_page *raw = new_raw(lane);
+        sm_status status = raw == NULL ? sm_fail_memory(sizeof *raw) : ask_next(lane, raw);
         more = status == SM_OK && move_on(lane, raw);
         if (status != SM_OK) stop(l, status);
         if (status != SM_OK || !sm_queue_push(&l->pages, raw)) {
@@ -268,10 +305,10 @@ static void *read_pages(void *user)
 {
     listing *l = user;
     sm_list_page page;
-    init_page(&page);
-    for (raw_page *raw; (raw = sm_queue_pop(&l->pages)) != NULL; free_raw(raw)) {
+    sm_list_page_init(&page);
+    for (raw_page *raw; (raw = sm_queue_pop(&l->pages)) != NULL; put_away(l, raw)) {
         if (atomic_load(&l->stopped) || atomic_load(&raw->lane->ended)) continue;
-        clear_page(&page);
+        sm_list_page_clear(&page);
         sm_status status = l->source->read(&page, &raw->text);
         if (status == SM_OK) status = check_next(raw, &page);
         if (status != SM_OK)
@@ -280,7 +317,7 @@ static void *read_pages(void *user)
             status = give_in_turn(l, raw, &page);
         if (status != SM_OK) stop(l, status);
     }
-    free_page(&page);
+    sm_list_page_free(&page);
     return NULL;
 }
 
@@ -329,10 +366,10 @@ static sm_status cut(listing *l, const char *last)
 {
     sm_list_page page;
     size_t count = 0;
-    init_page(&page);
+    sm_list_page_init(&page);
     sm_status status = find_folders(&page, l);
     if (status == SM_OK) status = keep_behind(&l->cuts, &count, &page.folders, last);
-    free_page(&page);
+    sm_list_page_free(&page);
     if (status != SM_OK || count == 0) return status;
     const size_t lanes = count + 1 < SM_LIST_LANES ? count + 1 : SM_LIST_LANES;
     const char *folder = (const char *)l->cuts.data;
@@ -369,6 +406,10 @@ static sm_status run(listing *l)
     sm_queue_close(&l->pages);
     for (unsigned i = 0; i < started; i++) pthread_join(l->lanes[i].thread, NULL);
     for (raw_page *left; (left = sm_queue_pop(&l->pages)) != NULL;) free_raw(left);
+    for (raw_page *next; l->spare != NULL; l->spare = next) {
+        next = l->spare->behind;
+        free_raw(l->spare);
+    }
     return l->status == SM_OK ? SM_OK : sm_fail(l->status, "%s", l->error);
 }
 
@@ -376,7 +417,7 @@ static sm_status run(listing *l)
 static sm_status begin(listing *l, bool *more)
 {
     sm_list_page page;
-    init_page(&page);
+    sm_list_page_init(&page);
     sm_status status = get_page(&page, l->source, l->url, &(sm_list_wish){.prefix = l->prefix});
     if (status == SM_OK) status = give(&l->lanes[0], &page);
     *more = status == SM_OK && next_of(&page) != NULL;
@@ -386,7 +427,7 @@ static sm_status begin(listing *l, bool *more)
     }
     if (*more && status == SM_OK && page.count > 0)
         status = cut(l, (const char *)page.text.data + page.entries[page.count - 1].key);
-    free_page(&page);
+    sm_list_page_free(&page);
     return status;
 }
 
@@ -400,6 +441,7 @@ sm_status sm_list_all(const sm_list_source *source, const char *url, const char 
     sm_buf_init(&l.cuts, TEXT_MAX);
     sm_status status = begin(&l, &more);
     if (status == SM_OK && more) {
+        pthread_mutex_init(&l.spare_lock, NULL);
         pthread_mutex_init(&l.lock, NULL);
         pthread_cond_init(&l.turn, NULL);
         status = sm_queue_init(&l.pages, AHEAD);
@@ -407,6 +449,7 @@ sm_status sm_list_all(const sm_list_source *source, const char *url, const char 
         sm_queue_destroy(&l.pages);
         pthread_cond_destroy(&l.turn);
         pthread_mutex_destroy(&l.lock);
+        pthread_mutex_destroy(&l.spare_lock);
     }
     for (unsigned i = 0; i < SM_LIST_LANES; i++) free(l.lanes[i].token);
     sm_buf_free(&l.cuts);

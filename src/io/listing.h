@@ -31,11 +31,17 @@ typedef struct sm_list_page {
     sm_buf next;    /* the token of the page behind it, with its NUL; empty: it is the last */
 } sm_list_page;
 
+void sm_list_page_init(sm_list_page *page);
+void sm_list_page_free(sm_list_page *page);
+/* Forgets what it holds, but keeps the memory. */
+void sm_list_page_clear(sm_list_page *page);
+/* Adds an object; the caller fills its info at once. */
+sm_status sm_list_page_put(sm_list_page *page, sm_list_entry **entry, const char *key, size_t len);
 sm_status sm_list_page_add(sm_list_page *page, const char *key, const sm_file_info *info);
 
 /* What differs from store to store. */
 typedef struct sm_list_source {
-    /* Fills text with the page as the store sends it. */
+    /* Fills text, which is empty, with the page as the store sends it. */
     sm_status (*ask)(sm_buf *text, const char *url, const sm_list_wish *wish);
     /* Finds the token of the page behind text, without reading all of it, so that it can be on its
      * way already; NULL: this is the last, or it must be read. The caller frees it. */

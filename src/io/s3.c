@@ -162,6 +162,7 @@ typedef struct fetch_round {
 static void settle(one_fetch *one, sm_status status, sm_http_reply *reply, bool *again)
 {
     *again = false;
+    one->fetch->host_down = reply->host_down;
     if (status != SM_OK) {
         fail_fetch(one, status, reply->error);
         return;

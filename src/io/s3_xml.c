@@ -2,101 +2,11 @@
 
 #include "core/array.h"
 #include "io/times.h"
+#include "io/xml_reader.h"
 
 #include <errno.h>
-#include <expat.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    DEPTH_MAX = 16,
-    PAGE_TEXT_MAX = 64 << 20, /* a thousand keys of 1 KiB are one; some servers' pages are larger */
-};
-
-/* Reads a document leaf by leaf: on_leaf is told of each element's name and text as it ends. */
-typedef struct xml_reader {
-    XML_Parser parser;
-    sm_status status; /* what on_leaf or a limit said */
-    unsigned depth;
-    const char *root; /* its name, while fn runs */
-    sm_buf text;      /* of the innermost element */
-    void (*on_start)(struct xml_reader *reader, const char *name);
-    void (*on_end)(struct xml_reader *reader, const char *name);
-    void *user;
-} xml_reader;
-
-static void stop(xml_reader *reader, sm_status status)
-{
-    if (reader->status == SM_OK) reader->status = status;
-    XML_StopParser(reader->parser, XML_FALSE);
-}
-
-static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **attributes)
-{
-    (void)attributes;
-    xml_reader *reader = user;
-    if (++reader->depth > DEPTH_MAX) {
-        stop(reader, sm_fail(SM_ERR_FORMAT, "its elements are more than %d deep", DEPTH_MAX));
-        return;
-    }
-    sm_buf_clear(&reader->text);
-    if (reader->on_start != NULL) reader->on_start(reader, name);
-}
-
-static void XMLCALL on_text(void *user, const XML_Char *text, int len)
-{
-    xml_reader *reader = user;
-    sm_status status = sm_buf_append(&reader->text, text, (size_t)len);
-    if (status == SM_ERR_LIMIT)
-        sm_fail(status, "an element has more than %d bytes", SM_XML_TEXT_MAX);
-    if (status != SM_OK) stop(reader, status);
-}
-
-static void XMLCALL on_end(void *user, const XML_Char *name)
-{
-    xml_reader *reader = user;
-    sm_status status = sm_buf_append(&reader->text, "", 1);
-    if (status != SM_OK)
-        stop(reader, status);
-    else
-        reader->on_end(reader, name);
-    sm_buf_clear(&reader->text);
-    reader->depth--;
-}
-
-static void XMLCALL on_doctype(void *user, const XML_Char *name, const XML_Char *system,
-                               const XML_Char *public, int internal)
-{
-    (void)name, (void)system, (void)public, (void)internal;
-    stop(user, sm_fail(SM_ERR_FORMAT, "it has a document type, which no answer needs"));
-}
-
-static sm_status read_document(xml_reader *reader, const void *data, size_t len)
-{
-    /* Servers that are slow to complete an upload send blanks to keep the connection. */
-    const char *text = data;
-    while (len > 0 && (*text == ' ' || *text == '\n' || *text == '\r' || *text == '\t'))
-        text++, len--;
-    if (len > PAGE_TEXT_MAX) return sm_fail(SM_ERR_LIMIT, "it has more than 64 MiB");
-    reader->parser = XML_ParserCreate(NULL);
-    if (reader->parser == NULL) return sm_fail_memory(1);
-    reader->status = SM_OK;
-    sm_buf_init(&reader->text, SM_XML_TEXT_MAX);
-    XML_SetUserData(reader->parser, reader);
-    XML_SetElementHandler(reader->parser, on_start, on_end);
-    XML_SetCharacterDataHandler(reader->parser, on_text);
-    XML_SetStartDoctypeDeclHandler(reader->parser, on_doctype);
-    enum XML_Status parsed = XML_Parse(reader->parser, text, (int)len, XML_TRUE);
-    sm_status status = reader->status;
-    if (status == SM_OK && parsed != XML_STATUS_OK)
-        status = sm_fail(SM_ERR_FORMAT, "%s in line %lu",
-                         XML_ErrorString(XML_GetErrorCode(reader->parser)),
-                         (unsigned long)XML_GetCurrentLineNumber(reader->parser));
-    XML_ParserFree(reader->parser);
-    if (reader->text.data != NULL) explicit_bzero(reader->text.data, reader->text.cap);
-    sm_buf_free(&reader->text);
-    return status;
-}
 
 /* ---- The first element of some names */
 
@@ -105,19 +15,19 @@ typedef struct field_search {
     size_t count;
 } field_search;
 
-static void take_text(xml_reader *reader, sm_xml_field *field, const char *text)
+static void take_text(sm_xml_reader *reader, sm_xml_field *field, const char *text)
 {
     field->value = strdup(text);
-    if (field->value == NULL) stop(reader, sm_fail_memory(strlen(text)));
+    if (field->value == NULL) sm_xml_stop(reader, sm_fail_memory(strlen(text)));
 }
 
-static void search_start(xml_reader *reader, const char *name)
+static void search_start(sm_xml_reader *reader, const char *name)
 {
     field_search *search = reader->user;
     if (reader->depth == 1 && search->root != NULL) take_text(reader, search->root, name);
 }
 
-static void search_end(xml_reader *reader, const char *name)
+static void search_end(sm_xml_reader *reader, const char *name)
 {
     field_search *search = reader->user;
     for (size_t i = 0; i < search->count; i++)
@@ -129,10 +39,10 @@ sm_status sm_xml_find(sm_xml_field *fields, size_t count, sm_xml_field *root, co
                       size_t len)
 {
     field_search search = {fields, root, count};
-    xml_reader reader = {.on_start = search_start, .on_end = search_end, .user = &search};
+    sm_xml_reader reader = {.on_start = search_start, .on_end = search_end, .user = &search};
     for (size_t i = 0; i < count; i++) fields[i].value = NULL;
     if (root != NULL) root->value = NULL;
-    sm_status status = read_document(&reader, data, len);
+    sm_status status = sm_xml_read(&reader, data, len);
     if (status != SM_OK) {
         sm_xml_free(fields, count);
         if (root != NULL) sm_xml_free(root, 1);
@@ -161,7 +71,7 @@ typedef struct page_reader {
 void sm_s3_page_init(sm_s3_page *page)
 {
     *page = (sm_s3_page){0};
-    sm_buf_init(&page->text, PAGE_TEXT_MAX);
+    sm_buf_init(&page->text, SM_XML_MAX);
 }
 
 void sm_s3_page_free(sm_s3_page *page)
@@ -174,12 +84,12 @@ void sm_s3_page_free(sm_s3_page *page)
 }
 
 /* Keeps text with its NUL behind the page's others. */
-static size_t keep_text(xml_reader *reader)
+static size_t keep_text(sm_xml_reader *reader)
 {
     page_reader *listing = reader->user;
     size_t offset = listing->page->text.len;
     sm_status status = sm_buf_append(&listing->page->text, reader->text.data, reader->text.len);
-    if (status != SM_OK) stop(reader, status);
+    if (status != SM_OK) sm_xml_stop(reader, status);
     return offset;
 }
 
@@ -193,7 +103,7 @@ static bool parse_size(uint64_t *size, const char *text)
     return true;
 }
 
-static void listing_start(xml_reader *reader, const char *name)
+static void listing_start(sm_xml_reader *reader, const char *name)
 {
     page_reader *listing = reader->user;
     if (reader->depth == 1) listing->is_listing = strcmp(name, "ListBucketResult") == 0;
@@ -204,34 +114,34 @@ static void listing_start(xml_reader *reader, const char *name)
     listing->object = (sm_s3_object){0};
 }
 
-static void end_object(xml_reader *reader, page_reader *listing)
+static void end_object(sm_xml_reader *reader, page_reader *listing)
 {
     sm_s3_page *page = listing->page;
     listing->in_object = false;
     if (!listing->has_key || !listing->has_size) {
-        stop(reader,
-             sm_fail(SM_ERR_FORMAT, "an object has no %s", listing->has_key ? "size" : "key"));
+        sm_xml_stop(reader, sm_fail(SM_ERR_FORMAT, "an object has no %s",
+                                    listing->has_key ? "size" : "key"));
         return;
     }
     sm_status status =
         sm_array_grow(&page->objects, &page->cap, page->count, sizeof *page->objects);
     if (status != SM_OK)
-        stop(reader, status);
+        sm_xml_stop(reader, status);
     else
         page->objects[page->count++] = listing->object;
 }
 
-static void add_folder(xml_reader *reader, sm_s3_page *page)
+static void add_folder(sm_xml_reader *reader, sm_s3_page *page)
 {
     sm_status status =
         sm_array_grow(&page->folders, &page->folder_cap, page->folder_count, sizeof *page->folders);
     if (status != SM_OK)
-        stop(reader, status);
+        sm_xml_stop(reader, status);
     else
         page->folders[page->folder_count++] = keep_text(reader);
 }
 
-static void object_field(xml_reader *reader, page_reader *listing, const char *name,
+static void object_field(sm_xml_reader *reader, page_reader *listing, const char *name,
                          const char *text)
 {
     if (strcmp(name, "Key") == 0) {
@@ -246,7 +156,7 @@ static void object_field(xml_reader *reader, page_reader *listing, const char *n
     }
 }
 
-static void listing_end(xml_reader *reader, const char *name)
+static void listing_end(sm_xml_reader *reader, const char *name)
 {
     page_reader *listing = reader->user;
     const char *text = (const char *)reader->text.data;
@@ -308,16 +218,30 @@ static sm_status finish_page(sm_s3_page *page, const page_reader *listing)
     return SM_OK;
 }
 
-sm_status sm_s3_page_parse(sm_s3_page *page, const void *data, size_t len)
+static sm_status clear_page(sm_s3_page *page)
 {
     sm_buf_clear(&page->text);
-    page->count = page->folder_count = 0;
+    page->count = page->folder_count = page->next = 0;
     page->truncated = false;
-    sm_status status = sm_buf_append(&page->text, "", 1); /* offset 0: an empty text */
-    if (status != SM_OK) return status;
+    return sm_buf_append(&page->text, "", 1); /* offset 0: an empty text */
+}
+
+static sm_status parse(sm_s3_page *page, const void *data, size_t len, sm_xml_read_fn *read)
+{
     page_reader listing = {.page = page};
-    xml_reader reader = {.on_start = listing_start, .on_end = listing_end, .user = &listing};
-    status = read_document(&reader, data, len);
-    if (status == SM_OK) status = finish_page(page, &listing);
-    return status;
+    sm_xml_reader reader = {.on_start = listing_start, .on_end = listing_end, .user = &listing};
+    sm_status status = clear_page(page);
+    if (status == SM_OK) status = read(&reader, data, len);
+    return status == SM_OK ? finish_page(page, &listing) : status;
+}
+
+sm_status sm_s3_page_parse_any(sm_s3_page *page, const void *data, size_t len)
+{
+    return parse(page, data, len, sm_xml_read);
+}
+
+sm_status sm_s3_page_parse(sm_s3_page *page, const void *data, size_t len)
+{
+    sm_status status = parse(page, data, len, sm_xml_scan);
+    return status == SM_OK ? SM_OK : sm_s3_page_parse_any(page, data, len);
 }

@@ -8,8 +8,6 @@
 #include "core/buf.h"
 #include "core/status.h"
 
-enum { SM_XML_TEXT_MAX = 64 << 10 };
-
 /* ---- The first element of some names */
 typedef struct sm_xml_field {
     const char *name;
@@ -45,6 +43,8 @@ void sm_s3_page_free(sm_s3_page *page);
 
 /* Forgets what page held. Keys are decoded when the answer says that they are encoded. */
 sm_status sm_s3_page_parse(sm_s3_page *page, const void *data, size_t len);
+/* The same, by expat alone: what the quick way does not know, and what it is tested against. */
+sm_status sm_s3_page_parse_any(sm_s3_page *page, const void *data, size_t len);
 
 static inline const char *sm_s3_page_text(const sm_s3_page *page, size_t offset)
 {

@@ -11,15 +11,15 @@ static bool is_date(int year, int month, int day, const int clock[3])
            clock[0] < 24 && clock[1] < 60 && clock[2] <= 60;
 }
 
+/* Since 1970, in the proleptic Gregorian calendar. Not timegm: it takes a lock of the process, and
+ * a listing has a time for each of a million objects. */
 static int64_t seconds_of(int year, int month, int day, const int clock[3])
 {
-    struct tm tm = {.tm_year = year - 1900,
-                    .tm_mon = month - 1,
-                    .tm_mday = day,
-                    .tm_hour = clock[0],
-                    .tm_min = clock[1],
-                    .tm_sec = clock[2]};
-    return (int64_t)timegm(&tm);
+    /* Years that begin in March, so that the leap day is their last. */
+    const int64_t y = month > 2 ? year : year - 1, m = month > 2 ? month - 3 : month + 9;
+    const int64_t days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1;
+    const int64_t of_1970 = 719468; /* days from 1 March of the year 0 */
+    return (((days - of_1970) * 24 + clock[0]) * 60 + clock[1]) * 60 + clock[2];
 }
 
 /* Reads count digits; *text moves behind them. */

@@ -1,6 +1,7 @@
 /* Listing and copying between stores: what `shardmill ls` and `shardmill cp` do. */
 #include "core/machine.h"
 #include "core/queue.h"
+#include "io/http_retry.h"
 #include "io/store.h"
 
 #include <pthread.h>
@@ -31,6 +32,7 @@ static sm_status give_listed(void *user, sm_walk_event event, const char *path,
                              const sm_file_info *info)
 {
     const listing *l = user;
+    if (sm_is_stopping()) return sm_fail(SM_ERR_CANCELLED, "stopped");
     if (event == SM_WALK_UNREADABLE) return sm_fail(SM_ERR_ACCESS, "%s", sm_last_error());
     if (event != SM_WALK_FILE) return SM_OK;
     const sm_listed file = {.name = path, .size = info->size, .mtime_ns = info->mtime_ns};

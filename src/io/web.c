@@ -79,6 +79,7 @@ static sm_status web_read_range(sm_buf *buf, const char *url, uint64_t offset, u
 
 static void settle(sm_fetch *fetch, sm_status status, const sm_http_reply *reply, size_t start)
 {
+    fetch->host_down = reply->host_down;
     if (status != SM_OK) sm_fail(status, "%s", reply->error);
     if (status == SM_OK) status = sm_http_judge(reply, "read", fetch->url, NULL, NULL);
     if (status == SM_OK) {

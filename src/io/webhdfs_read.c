@@ -29,6 +29,7 @@ typedef struct hdfs_read {
 static void fail_read(hdfs_read *read, sm_status status)
 {
     read->fetch->status = status;
+    read->fetch->host_down = read->reply.host_down;
     read->fetch->buf->len = read->start;
     read->step = STEP_DONE;
     snprintf(read->fetch->error, sizeof read->fetch->error, "%s", sm_last_error());

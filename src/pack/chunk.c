@@ -126,6 +126,9 @@ sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *
         uint32_t i = reader->which[k];
         if (reader->fetches[k].status == SM_ERR_CANCELLED)
             return sm_fail(SM_ERR_CANCELLED, "stopped on request");
+        if (reader->fetches[k].host_down)
+            return sm_fail(SM_ERR_IO, "%s; it gave no good answer for too long",
+                           reader->fetches[k].error);
         judge(&chunk->outcomes[i], &reader->fetches[k], &inputs->items[chunk->first + i]);
         chunk->bytes_in += chunk->files[i].len;
     }

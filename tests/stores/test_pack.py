@@ -2,12 +2,14 @@
 
 import random
 import signal
+import subprocess
 import time
 
 import pytest
-from conftest import EXAMPLES, kill, pack, run, start, tree
+from conftest import EXAMPLES, FATAL, HANG, kill, pack, run, start, tree
 
 from .conftest import get_many, put_many
+from .fault_proxy import FaultProxy
 
 MANY = ["--images-per-shard", "30", "--threads", "2"]
 KILLS = 20
@@ -80,3 +82,19 @@ def test_killed_at_twenty_moments(store, env, at, tmp_path):
     assert killed >= KILLS / 2 and kept > 0
     pack(*args[1:], env=env)
     assert get_many(store, f"{at}/out") == whole
+
+
+def test_a_store_that_goes_away(store, env, at, flowers, local, dst):
+    """The run ends and says why; no picture is called bad, and the next run goes on."""
+    put_many(store, {f"{at}/flowers/{name}": data for name, data in tree(flowers).items()})
+    args = ["pack", store.url(f"{at}/flowers"), dst, "--shards", "4"]
+    with FaultProxy(store.port, ["slow"], share=1) as proxy:
+        process = start(*args, stderr=subprocess.PIPE, env={
+            **env, **store.env(proxy.port), "SHARDMILL_RETRY_SECONDS": "2"})
+        while proxy.seen < 12 and process.poll() is None:
+            time.sleep(0.01)
+    code, said = process.wait(timeout=HANG), process.stderr.read().decode()
+    assert code == FATAL and "no good answer" in said and "again" in said, said
+    assert not [name for name in tree(dst) if "failures" in name or name == "_SUCCESS"]
+    pack(*args[1:], env={**env, **store.env()})
+    assert content(tree(dst)) == content(local)

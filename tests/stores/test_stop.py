@@ -39,16 +39,16 @@ def stop(store, env):
 @pytest.mark.parametrize("fault", ["503", "stall"])
 def test_listing(store, stop, at, fault, number):
     store.put(f"{at}/a", b"x")
-    code, _ = stop(fault, "ls", store.url(at), number=number)
-    assert code == FATAL
+    code, said = stop(fault, "ls", store.url(at), number=number)
+    assert code == FATAL and "stopped" in said
 
 
 @pytest.mark.parametrize("fault", ["503", "stall"])
 @pytest.mark.parametrize("size", [1000, 30 << 20])
 def test_copying(store, stop, at, tmp_path, fault, size):
     (tmp_path / "up").write_bytes(noise(size))
-    code, _ = stop(fault, "cp", "-q", tmp_path / "up", store.url(f"{at}/up"))
-    assert code == FATAL
+    code, said = stop(fault, "cp", "-q", tmp_path / "up", store.url(f"{at}/up"))
+    assert code == FATAL and "stopped" in said
     assert store.keys(at) == []
     store.put(f"{at}/there", noise(size))
     code, _ = stop(fault, "cp", "-q", store.url(f"{at}/there"), tmp_path / "down", share=0.9)

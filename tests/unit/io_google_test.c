@@ -321,6 +321,86 @@ static void finds_where_the_next_page_begins(void **state)
     }
 }
 
+/* Both ways of reading must say the same. */
+static sm_status read_page(sm_list_page *page, const char *text, size_t len)
+{
+    sm_list_page other;
+    sm_buf copy;
+    sm_buf_init(&copy, SIZE_MAX / 2);
+    assert_int_equal(sm_buf_append(&copy, text, len), SM_OK);
+    sm_list_page_init(&other);
+    sm_list_page_clear(page);
+    const sm_status status = sm_gs_page_read(page, &copy);
+    assert_int_equal(sm_gs_page_read_any(&other, &copy), status);
+    if (status == SM_OK) {
+        assert_int_equal(page->count, other.count);
+        assert_int_equal(page->next.len, other.next.len);
+        assert_int_equal(page->text.len, other.text.len);
+        for (size_t i = 0; i < page->count; i++) {
+            const sm_file_info *a = &page->entries[i].info, *b = &other.entries[i].info;
+            assert_string_equal((char *)page->text.data + page->entries[i].key,
+                                (char *)other.text.data + other.entries[i].key);
+            assert_true(a->size == b->size && a->mtime_ns == b->mtime_ns &&
+                        a->version == b->version && a->sum.kind == b->sum.kind);
+            assert_string_equal(a->tag, b->tag);
+            assert_memory_equal(a->sum.bytes, b->sum.bytes, sizeof a->sum.bytes);
+        }
+    }
+    sm_list_page_free(&other);
+    sm_buf_free(&copy);
+    return status;
+}
+
+static const char PAGE[] =
+    "{\n \"nextPageToken\": \"CgZh/+=\", \"items\": [ {\"name\":\"a b/c\", \"size\":\"12\","
+    "\"updated\":\"2026-01-02T03:04:05.678Z\",\"generation\":\"1767323045678901\","
+    "\"crc32c\":\"n03x6A==\"}, {\"size\":\"0\",\"name\":\"\",\"etag\":\"x\"} ]\r\n}\n";
+
+static void reads_pages(void **state)
+{
+    (void)state;
+    sm_list_page page;
+    sm_list_page_init(&page);
+    assert_int_equal(read_page(&page, PAGE, strlen(PAGE)), SM_OK);
+    assert_int_equal(page.count, 2);
+    assert_string_equal((char *)page.next.data, "CgZh/+=");
+    assert_string_equal((char *)page.text.data + page.entries[0].key, "a b/c");
+    assert_int_equal(page.entries[0].info.size, 12);
+    assert_int_equal(page.entries[0].info.mtime_ns, 1767323045678000000);
+    assert_string_equal(page.entries[0].info.tag, "1767323045678901");
+    assert_int_equal(page.entries[0].info.sum.kind, SM_SUM_CRC32C);
+    for (size_t len = 0; len < strlen(PAGE) - 2; len++) /* without its last brace */
+        assert_int_equal(read_page(&page, PAGE, len), SM_ERR_FORMAT);
+    static const char *const pages[] = {
+        "{}",
+        "{\"items\":[]}",
+        "{\"items\":[{\"name\":\"\\u0061\",\"size\":\"1\"}]}",
+        "{\"items\":[{\"name\":\"\xc3\xbc\",\"size\":1}]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"1\",\"name\":\"b\"}]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"1\",\"acl\":[{}]}]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"1\"}],\"items\":[]}",
+        "{\"nextPageToken\":\"a\",\"nextPageToken\":\"b\"}",
+        "{\"nextPageToken\":\"\",\"prefixes\":[\"a/\"]}",
+    };
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
+        assert_int_equal(read_page(&page, pages[i], strlen(pages[i])), SM_OK);
+    static const char *const bad[] = {
+        "{\"items\":[{\"name\":\"a\"}]}",
+        "{\"items\":[{\"size\":\"1\"}]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"-1\"}]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"99999999999999999999\"}]}",
+        "{\"items\":[{\"name\":\"a\nb\",\"size\":\"1\"}]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"1\",}]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"1\"},]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"1\"}]}x",
+        "{\"items\":[{\"name\":\"\xff\",\"size\":\"1\"}]}",
+        "[]",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(read_page(&page, bad[i], strlen(bad[i])), SM_ERR_FORMAT);
+    sm_list_page_free(&page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +408,7 @@ int main(void)
         cmocka_unit_test(refuses_hostile_files), cmocka_unit_test(signs_what_openssl_verifies),
         cmocka_unit_test(reads_places),          cmocka_unit_test(builds_urls),
         cmocka_unit_test(reads_resources),       cmocka_unit_test(finds_where_the_next_page_begins),
+        cmocka_unit_test(reads_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "files.h"
 #include "io/s3.h"
 #include "io/s3_xml.h"
+#include "io/xml_reader.h"
 
 /* ---- Places */
 
@@ -192,9 +193,25 @@ static void takes_md5_only_where_it_is_one(void **state)
 
 /* ---- Pages */
 
+/* Both ways of reading must say the same. */
+static sm_status parse_any(sm_s3_page *page, const char *text, size_t len)
+{
+    sm_s3_page other;
+    sm_s3_page_init(&other);
+    sm_status status = sm_s3_page_parse(page, text, len);
+    assert_int_equal(sm_s3_page_parse_any(&other, text, len), status);
+    if (status == SM_OK) {
+        assert_int_equal(page->count, other.count);
+        assert_int_equal(page->text.len, other.text.len);
+        assert_memory_equal(page->text.data, other.text.data, other.text.len);
+    }
+    sm_s3_page_free(&other);
+    return status;
+}
+
 static sm_status parse(sm_s3_page *page, const char *text)
 {
-    return sm_s3_page_parse(page, text, strlen(text));
+    return parse_any(page, text, strlen(text));
 }
 
 static const char PAGE[] =
@@ -234,6 +251,51 @@ static void reads_a_page(void **state)
     sm_s3_page_free(&page);
 }
 
+static void on_end(sm_xml_reader *reader, const char *name)
+{
+    sm_buf *told = reader->user;
+    const char *text = (const char *)reader->text.data;
+    assert_int_equal(sm_buf_printf(told, "%u %s=%s;", reader->depth, name, text), SM_OK);
+}
+
+/* What stores write is read the quick way; and expat takes all of it, and in the same sense. */
+static void knows_what_stores_write(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool known;
+    } cases[] = {
+        {PAGE, true},
+        {"<a>x&quot;&#34;&amp;&lt;&gt;&apos;&#39;</a>", true},
+        {"<a>\n  <b/><c></c>t\n</a>\n", true},
+        {"<a>x<b>y</b>z</a>", true},
+        {"<?xml version=\"1.0\" encoding=\"UTF-8\"?><a/>", true},
+        {" <a/>", false}, /* and so on: XML all the same */
+        {"<a >x</a>", false},
+        {"<a b=\"c\">x</a>", false},
+        {"<a><![CDATA[x]]></a>", false},
+        {"<a>x<!-- y --></a>", false},
+        {"<a>x>y</a>", false},
+        {"<a>\xc3\xbc</a>", false},
+        {"<a>&#65;</a>", false},
+        {"<a>\r\n</a>", false},
+        {"<n:a/>", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sm_buf told[2];
+        sm_xml_reader reader = {.on_end = on_end};
+        for (int k = 0; k < 2; k++) sm_buf_init(&told[k], SIZE_MAX / 2);
+        reader.user = &told[0];
+        const sm_status status = sm_xml_scan(&reader, cases[i].text, strlen(cases[i].text));
+        assert_int_equal(status, cases[i].known ? SM_OK : SM_ERR_FORMAT);
+        reader.user = &told[1];
+        assert_int_equal(sm_xml_read(&reader, cases[i].text, strlen(cases[i].text)), SM_OK);
+        if (cases[i].known) assert_string_equal((char *)told[0].data, (char *)told[1].data);
+        for (int k = 0; k < 2; k++) sm_buf_free(&told[k]);
+    }
+}
+
 static void finds_the_token_before_the_rest(void **state)
 {
     (void)state;
@@ -265,7 +327,7 @@ static void refuses_every_page_that_was_cut(void **state)
     sm_s3_page page;
     sm_s3_page_init(&page);
     for (size_t len = 0; len < sizeof PAGE - 1; len++)
-        assert_int_equal(sm_s3_page_parse(&page, PAGE, len), SM_ERR_FORMAT);
+        assert_int_equal(parse_any(&page, PAGE, len), SM_ERR_FORMAT);
     sm_s3_page_free(&page);
 }
 
@@ -292,6 +354,17 @@ static void refuses_hostile_pages(void **state)
         "<html><body>login</body></html>",
         "",
         "not xml",
+        "<ListBucketResult>",
+        "<ListBucketResult></ListBucketResults>",
+        "<ListBucketResult/><ListBucketResult/>",
+        "<ListBucketResult/>x",
+        "x<ListBucketResult/>",
+        "<ListBucketResult><a></b></ListBucketResult>",
+        "<ListBucketResult><a></ListBucketResult></a>",
+        "<ListBucketResult>]]></ListBucketResult>",
+        "<ListBucketResult>\x01</ListBucketResult>",
+        "<ListBucketResult xmlns=\"a\" xmlns=\"b\"/>",
+        "</ListBucketResult>",
         "<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a></a></a></a></a></a></a></a></a></a>"
         "</a></a></a></a></a></a></a></a>",
     };
@@ -373,6 +446,7 @@ int main(void)
         cmocka_unit_test(hashes_bodies),
         cmocka_unit_test(takes_md5_only_where_it_is_one),
         cmocka_unit_test(reads_a_page),
+        cmocka_unit_test(knows_what_stores_write),
         cmocka_unit_test(finds_the_token_before_the_rest),
         cmocka_unit_test(refuses_every_page_that_was_cut),
         cmocka_unit_test(refuses_hostile_pages),
