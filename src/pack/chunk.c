@@ -91,14 +91,20 @@ static sm_status list_fetches(sm_chunk *chunk, sm_chunk_reader *reader, const sm
     return status;
 }
 
-static void judge(sm_outcome *outcome, const sm_fetch *fetch, const sm_input *input)
+/* What became of one file. It is an error of the run, not the file's outcome, when the run is to
+ * stop or its store is down. */
+static sm_status judge(sm_outcome *outcome, const sm_fetch *fetch, const sm_input *input)
 {
+    if (fetch->status == SM_ERR_CANCELLED) return sm_fail(SM_ERR_CANCELLED, "stopped on request");
+    if (fetch->host_down)
+        return sm_fail(SM_ERR_IO, "%s; it gave no good answer for too long", fetch->error);
     if (fetch->status != SM_OK) {
         fail_read(outcome, reason_of(fetch->status), fetch->error);
     } else if (fetch->info.size != input->size || fetch->info.version != input->version) {
         sm_buf_clear(fetch->buf);
         fail_read(outcome, SM_FAIL_CHANGED, "the file changed since it was listed");
     }
+    return SM_OK;
 }
 
 void sm_chunk_reader_init(sm_chunk_reader *reader)
@@ -124,12 +130,8 @@ sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *
     chunk->bytes_in = 0;
     for (size_t k = 0; k < reader->count; k++) {
         uint32_t i = reader->which[k];
-        if (reader->fetches[k].status == SM_ERR_CANCELLED)
-            return sm_fail(SM_ERR_CANCELLED, "stopped on request");
-        if (reader->fetches[k].host_down)
-            return sm_fail(SM_ERR_IO, "%s; it gave no good answer for too long",
-                           reader->fetches[k].error);
-        judge(&chunk->outcomes[i], &reader->fetches[k], &inputs->items[chunk->first + i]);
+        status = judge(&chunk->outcomes[i], &reader->fetches[k], &inputs->items[chunk->first + i]);
+        if (status != SM_OK) return status;
         chunk->bytes_in += chunk->files[i].len;
     }
     chunk->read_ns = sm_clock_ns() - begin;
@@ -210,8 +212,8 @@ static sm_status read_one(sm_chunk *chunk, uint32_t i, sm_bench *bench)
     if (status != SM_OK) return status;
     sm_fetch fetch = {.url = (const char *)bench->path.data, .buf = file};
     sm_io_fetch_many(&fetch, 1);
-    if (fetch.status == SM_ERR_CANCELLED) return sm_fail(SM_ERR_CANCELLED, "stopped on request");
-    judge(&chunk->outcomes[i], &fetch, input);
+    status = judge(&chunk->outcomes[i], &fetch, input);
+    if (status != SM_OK) return status;
     chunk->bytes_in += file->len;
     chunk->read_ns += sm_clock_ns() - begin;
     return SM_OK;
