@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from conftest import (EXAMPLES, FAILURES, FATAL, HANG, crowd, kill, need_tool, pack, refused, start,
+from conftest import (FAILURES, FATAL, HANG, OK, crowd, kill, need_tool, pack, refused, start,
                       tree, wait_until)
 
 from .conftest import children_of, command_of, on
@@ -48,6 +48,21 @@ def test_no_spark(flowers, dst, tmp_path):
     assert "there is no Spark here" in refused("pack", flowers, dst, "--engine", "spark", env=env)
     env["SPARK_HOME"] = str(tmp_path)
     assert "there is no Spark here" in refused("pack", flowers, dst, "--engine", "spark", env=env)
+
+
+def test_executor_cores_give_one_worker_all_of_them(flowers, dst, tmp_path, spark_env):
+    pack(flowers, tmp_path / "local", *OPTIONS)
+    process = start("pack", flowers, dst, *OPTIONS, *on("local[2]"), "--executor-cores", "2", env=spark_env)
+    words = wait_until(lambda: [command for command in map(command_of, below(process.pid))
+                                if b"\0worker\0" in command], process)
+    assert words and {command.split(b"\0worker\0")[1] for command in words} == {b"--threads\x002\0"}
+    assert process.wait(timeout=HANG) == OK
+    assert tree(dst) == tree(tmp_path / "local")
+
+
+def below(pid):
+    """All processes that a process and its children have started."""
+    return [found for child in children_of(pid) for found in [child, *below(child)]]
 
 
 def test_killed_executors(tmp_path, dst, cluster):
