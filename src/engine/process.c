@@ -41,9 +41,8 @@ static char **extended(char **text, const char *setting)
         else
             made[kept++] = environ[i];
     }
-    if (made == NULL ||
-        asprintf(text, "%.*s%s%s%s", (int)len, setting, setting + len,
-                 *before == '\0' ? "" : " ", before) < 0) {
+    if (made == NULL || asprintf(text, "%.*s%s%s%s", (int)len, setting, setting + len,
+                                 *before == '\0' ? "" : " ", before) < 0) {
         free(made);
         return NULL;
     }

@@ -34,9 +34,9 @@ enum {
 };
 
 /*
- * Spark's own processes live for seconds here and only hand lines on: code compiled at once and once
- * does for them. The second of Java's compilers would take cores from the pictures for as long as
- * that. By this variable, which Java 9 and newer put before all else that they are told, because
+ * Spark's own processes live for seconds here and only hand lines on: code compiled at once and
+ * once does for them. The second of Java's compilers would take cores from the pictures for as long
+ * as that. By this variable, which Java 9 and newer put before all else that they are told, because
  * --conf would replace what a cluster's administrator has set.
  */
 #define JAVA_OPTIONS "JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1"
