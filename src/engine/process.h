@@ -12,8 +12,8 @@ typedef struct sm_process {
 } sm_process;
 
 /* Starts argv (NULL-ended) in a process group of its own, so that a Ctrl-C is ours to pass on; with
- * no input, and all its output in the file log. setting ("NAME=VALUE") joins its environment, before
- * what the variable holds already. */
+ * no input, and all its output in the file log. setting ("NAME=VALUE") joins its environment,
+ * before what the variable holds already. */
 sm_status sm_process_start(sm_process *process, char *const *argv, const char *log,
                            const char *setting);
 
