@@ -89,14 +89,15 @@ def start(*args, **kwargs):
 
 
 def wait_until(condition, process):
-    """Waits until condition() holds; False when the process ended before."""
+    """Waits until condition() holds, and returns what it gave, for the next call may give another;
+    False when the process ended before."""
     deadline = time.monotonic() + HANG
-    while not condition():
+    while not (found := condition()):
         if process.poll() is not None:
             return False
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.002)
-    return True
+    return found
 
 
 def kill(process, number=signal.SIGKILL):

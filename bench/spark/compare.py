@@ -36,14 +36,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--src", type=Path, help="pictures (../shared/flowers)")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pictures", type=int, default=5000, help="for the peers; src repeated")
     parser.add_argument("--many", type=int, default=30000, help="pictures against our own threads")
     parser.add_argument("--only", choices=["peers", "threads"])
     args = parser.parse_args()
-    src = runs.flowers(args)
     with tempfile.TemporaryDirectory(prefix="shardmill-bench-") as work:
         folder = Path(work)
-        few = runs.ROOT / "examples" / "flowers"
+        few, src, many = runs.ROOT / "examples" / "flowers", folder / "src", folder / "many"
         if args.only != "threads":
+            runs.pictures.repeat(runs.flowers(args), args.pictures, src)
             found = runs.alternate(
                 args.rounds,
                 shardmill=lambda: both(lambda a: ours(a, folder, True, 16), src, few),
@@ -52,10 +53,8 @@ def main():
                     lambda a: peer("img2dataset_run.py", a, folder, "--spark"), src, few))
             show(found, "shardmill", {"spark_tf": 6, "img2dataset": 4})
         if args.only != "peers":
-            many = folder / "many"
-            pictures = sorted(src.rglob("*.jpg"))
-            runs.pictures.repeat(src, max(args.many, len(pictures)), many)
-            shards = max(16, args.many // 230)
+            runs.pictures.repeat(runs.flowers(args), args.many, many)
+            shards = max(16, args.many // 1250)  # half a second of work and more in each
             found = runs.alternate(
                 args.rounds, spark=lambda: both(lambda a: ours(a, folder, True, shards), many, few),
                 threads=lambda: both(lambda a: ours(a, folder, False, shards), many, few))

@@ -8,6 +8,7 @@ import matplotlib
 
 matplotlib.use("svg")
 matplotlib.rcParams["svg.hashsalt"] = "shardmill"  # the same figures, the same file
+matplotlib.rcParams["svg.fonttype"] = "none"  # letters, not their outlines
 import matplotlib.pyplot as plt  # noqa: E402
 
 for path in map(Path, sys.argv[1:]):

@@ -27,9 +27,35 @@ static int add_files(posix_spawn_file_actions_t *files, const char *log)
     return error;
 }
 
-sm_status sm_process_start(sm_process *process, char *const *argv, const char *log)
+/* The environment with a setting more; *text and the list are the caller's. NULL: no memory. */
+static char **extended(char **text, const char *setting)
+{
+    const size_t len = strcspn(setting, "=") + 1; /* of the name */
+    const char *before = "";
+    size_t count = 0, kept = 0;
+    while (environ[count] != NULL) count++;
+    char **made = calloc(count + 2, sizeof *made);
+    for (size_t i = 0; made != NULL && i < count; i++) {
+        if (strncmp(environ[i], setting, len) == 0)
+            before = environ[i] + len;
+        else
+            made[kept++] = environ[i];
+    }
+    if (made == NULL || asprintf(text, "%.*s%s%s%s", (int)len, setting, setting + len,
+                                 *before == '\0' ? "" : " ", before) < 0) {
+        free(made);
+        return NULL;
+    }
+    made[kept] = *text;
+    return made;
+}
+
+sm_status sm_process_start(sm_process *process, char *const *argv, const char *log,
+                           const char *setting)
 {
     *process = (sm_process){0};
+    char *text = NULL, **variables = extended(&text, setting);
+    if (variables == NULL) return sm_fail_memory(strlen(setting));
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t defaults;
@@ -41,9 +67,12 @@ sm_status sm_process_start(sm_process *process, char *const *argv, const char *l
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&attributes, 0);
     int error = add_files(&files, log);
-    if (error == 0) error = posix_spawn(&process->pid, argv[0], &files, &attributes, argv, environ);
+    if (error == 0)
+        error = posix_spawn(&process->pid, argv[0], &files, &attributes, argv, variables);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
+    free(variables);
+    free(text);
     if (error == 0) return SM_OK;
     process->pid = 0;
     return sm_fail_errno(error, "cannot start '%s'", argv[0]);

@@ -12,8 +12,10 @@ typedef struct sm_process {
 } sm_process;
 
 /* Starts argv (NULL-ended) in a process group of its own, so that a Ctrl-C is ours to pass on; with
- * no input, and all its output in the file log. */
-sm_status sm_process_start(sm_process *process, char *const *argv, const char *log);
+ * no input, and all its output in the file log. setting ("NAME=VALUE") joins its environment,
+ * before what the variable holds already. */
+sm_status sm_process_start(sm_process *process, char *const *argv, const char *log,
+                           const char *setting);
 
 /* Whether it still runs. */
 bool sm_process_runs(sm_process *process);

@@ -33,6 +33,14 @@ enum {
     TAIL = 1 << 16     /* of the log is searched for what went wrong */
 };
 
+/*
+ * Spark's own processes live for seconds here and only hand lines on: code compiled at once and
+ * once does for them. The second of Java's compilers would take cores from the pictures for as long
+ * as that. By this variable, which Java 9 and newer put before all else that they are told, because
+ * --conf would replace what a cluster's administrator has set.
+ */
+#define JAVA_OPTIONS "JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1"
+
 typedef struct spark_engine {
     sm_engine engine;
     char *master, *deploy_mode, *worker;
@@ -202,6 +210,7 @@ static sm_status add_settings(spark_run *run)
     if (status == SM_OK) status = add_word(run, "--name");
     if (status == SM_OK) status = add_word(run, "shardmill");
     if (status == SM_OK) status = add_conf(run, "spark.ui.showConsoleProgress=false");
+    if (status == SM_OK) status = add_conf(run, "spark.executorEnv." JAVA_OPTIONS);
     if (status == SM_OK && spark->executor_cores > 0) {
         char setting[64];
         snprintf(setting, sizeof setting, "spark.executor.cores=%u", spark->executor_cores);
@@ -252,7 +261,7 @@ static sm_status start_driver(spark_run *run)
     char *at = (char *)run->words.data;
     for (size_t i = 0; i < run->word_count; i++, at += strlen(at) + 1) words[i] = at;
     words[run->word_count] = NULL;
-    return sm_process_start(&run->process, words, run->log);
+    return sm_process_start(&run->process, words, run->log, JAVA_OPTIONS);
 }
 
 /* ---- What Spark said */

@@ -56,7 +56,9 @@ class Cluster:
                                    folder / f"work{i}", self.url) for i in range(workers)]
         deadline = time.monotonic() + HANG
         while self.page(page).count('"ALIVE"') < workers + 1:  # the master is, too
-            assert time.monotonic() < deadline, "the cluster did not come up"
+            if time.monotonic() > deadline:
+                self.stop()
+                pytest.fail("the cluster did not come up")
             time.sleep(0.2)
 
     def start(self, name, *args):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from conftest import (EXAMPLES, FAILURES, FATAL, HANG, crowd, kill, need_tool, pack, refused, start,
+from conftest import (FAILURES, FATAL, HANG, OK, crowd, kill, need_tool, pack, refused, start,
                       tree, wait_until)
 
 from .conftest import children_of, command_of, on
@@ -50,22 +50,38 @@ def test_no_spark(flowers, dst, tmp_path):
     assert "there is no Spark here" in refused("pack", flowers, dst, "--engine", "spark", env=env)
 
 
+def test_executor_cores_give_one_worker_all_of_them(flowers, dst, tmp_path, spark_env):
+    pack(flowers, tmp_path / "local", *OPTIONS)
+    process = start("pack", flowers, dst, *OPTIONS, *on("local[2]"), "--executor-cores", "2", env=spark_env)
+    words = wait_until(lambda: [command for command in map(command_of, below(process.pid))
+                                if b"\0worker\0" in command], process)
+    assert words and {command.split(b"\0worker\0")[1] for command in words} == {b"--threads\x002\0"}
+    assert process.wait(timeout=HANG) == OK
+    assert tree(dst) == tree(tmp_path / "local")
+
+
+def below(pid):
+    """All processes that a process and its children have started."""
+    return [found for child in children_of(pid) for found in [child, *below(child)]]
+
+
 def test_killed_executors(tmp_path, dst, cluster):
     """Each of the workers loses its executor once, in the middle of a shard."""
     src = crowd(tmp_path / "src", 25)
-    options = ["--image-size", "256", "--images-per-shard", "300"]
+    options = ["--image-size", "256", "--images-per-shard", "100"]
     pack(src, tmp_path / "local", *options)
-    process = start("pack", src, dst, *options, *on(cluster.url), "--log-format", "json",
+    # Nothing is packed before both are there: else the first could be through when the other comes.
+    both = on(cluster.url, "spark.scheduler.minRegisteredResourcesRatio=1",
+              "spark.scheduler.maxRegisteredResourcesWaitingTime=120s")
+    process = start("pack", src, dst, *options, *both, "--log-format", "json",
                     env=cluster.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    killed = 0
     for worker in cluster.workers:
-        assert wait_until(lambda: cluster.piped(worker), process)
-        for executor in set(cluster.piped(worker).values()):
+        piped = wait_until(lambda: cluster.piped(worker), process)
+        assert piped, "the run ended too soon"
+        for executor in set(piped.values()):
             os.kill(executor, signal.SIGKILL)
-            killed += 1
     out, said = process.communicate(timeout=HANG)
     assert process.returncode == 0, said
-    assert killed >= 2
     assert json.loads(out)["records"] == 1500
     assert tree(dst) == tree(tmp_path / "local")
     assert not list(dst.rglob(".*"))
