@@ -128,7 +128,8 @@ void sm_counter_home_find(sm_counter_home *home)
     ssize_t len = readlink("/proc/self/ns/net", space, sizeof space - 1); /* "net:[4026531833]" */
     const char *number = len > 0 ? strchr(space, '[') : NULL;
     gethostname(home->host, sizeof home->host - 1);
-    snprintf(home->id, sizeof home->id, "%.13s-%.*s", *boot != '\0' ? boot : home->host,
+    snprintf(home->machine, sizeof home->machine, "%.40s", *boot != '\0' ? boot : home->host);
+    snprintf(home->id, sizeof home->id, "%.40s/%.*s", home->machine,
              number == NULL ? 0 : (int)strcspn(number + 1, "]"), number == NULL ? "" : number + 1);
     find_address(home->address, sizeof home->address);
     take_cpu(&unused, &home->cores);

@@ -16,10 +16,11 @@ typedef struct sm_load {
 
 void sm_load_take(sm_load *load);
 
-/* Who counts: equal for processes that see the same counters, and for no others. Network namespaces
- * of one machine have counters of their own. */
+/* Who counts: id is equal for processes that see the same counters, and for no others. Network
+ * namespaces of one machine (containers) have network counters of their own, and share the rest. */
 typedef struct sm_counter_home {
     char id[64];
+    char machine[64]; /* equal on one machine */
     char host[256];
     char address[64]; /* its first one that is not of lo; "" */
     uint32_t cores;
