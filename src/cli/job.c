@@ -177,8 +177,10 @@ static bool make_words(job_runner *r)
 }
 
 /* Starts words (program NULL: this one) with its output in FOLDER/out and its messages in
- * FOLDER/log, and waits; a wish to stop is passed on. The exit code; 127: it could not be started. */
-static int carry_out(const job_runner *r, const char *program, char *const *words, const char *out)
+ * FOLDER/log, and waits. A wish to stop is passed on, unless it clears away. The exit code; 127: it
+ * could not be started. */
+static int carry_out(const job_runner *r, const char *program, char *const *words, const char *out,
+                     bool clears)
 {
     char path[sizeof r->folder + 32];
     int how = 0;
@@ -198,19 +200,19 @@ static int carry_out(const job_runner *r, const char *program, char *const *word
     if (id < 0) return 127;
     while (waitpid(id, &how, WNOHANG) == 0) {
         const struct timespec turn = {.tv_nsec = 20000000};
-        if (caught_signal() != 0 && !told) told = kill(id, SIGTERM) == 0;
+        if (!clears && caught_signal() != 0 && !told) told = kill(id, SIGTERM) == 0;
         nanosleep(&turn, NULL);
     }
     return WIFEXITED(how) ? WEXITSTATUS(how) : 128;
 }
 
-static int run_shell(const job_runner *r, const char *template, const char *out)
+static int run_shell(const job_runner *r, const char *template, const char *out, bool clears)
 {
     static char filled[TEMPLATE_MAX];
     if (!fill_template(filled, template, r->candidate, master_of(r))) return 127;
     char shell[] = "sh", flag[] = "-c";
     char *const words[] = {shell, flag, filled, NULL};
-    return carry_out(r, "/bin/sh", words, out);
+    return carry_out(r, "/bin/sh", words, out, clears);
 }
 
 /* The last line of what --up printed is the master. */
@@ -271,18 +273,18 @@ int job_run(void *user, uint32_t candidate)
         return EXIT_FATAL;
     }
     job_end end = {0};
-    if (j->up != NULL && (end.code = run_shell(r, j->up, "up")) != 0) end.failed = "up";
+    if (j->up != NULL && (end.code = run_shell(r, j->up, "up", false)) != 0) end.failed = "up";
     if (j->up != NULL && end.failed == NULL) read_master(r);
     if (end.failed == NULL && j->up != NULL && *r->master == '\0') end.failed = "up";
     clock_gettime(CLOCK_REALTIME, &now);
     end.started = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     const double begin = background_clock();
     if (end.failed == NULL && caught_signal() == 0) {
-        end.code = make_words(r) ? carry_out(r, NULL, r->words, "summary.json") : 127;
+        end.code = make_words(r) ? carry_out(r, NULL, r->words, "summary.json", false) : 127;
         if (end.code != EXIT_DONE && end.code != EXIT_WITH_FAILURES) end.failed = "job";
     }
     end.wall_s = background_clock() - begin;
-    if (j->down != NULL) run_shell(r, j->down, "down");
+    if (j->down != NULL) run_shell(r, j->down, "down", true);
     const bool told = tell(r, job_describe(j, r->candidate, r->folder, &end));
     return end.failed == NULL && told && caught_signal() == 0 ? EXIT_DONE : EXIT_FATAL;
 }

@@ -11,16 +11,18 @@
 
 #define SCHEMA "shardmill.sweep/1"
 
-enum { FILE_LIMIT = 512 << 20, HEAD_BYTES = 64, ROWS_MAX = 4096 };
+enum { FILE_LIMIT = 512 << 20, HEAD_BYTES = 256, ROWS_MAX = 4096 };
 
 bool sm_is_sweep(const char *path)
 {
-    static const char begin[] = "{\"schema\":\"" SCHEMA "\"";
+    static const char mark[] = "\"" SCHEMA "\"";
     sm_buf head;
+    sm_file_info info;
     sm_buf_init(&head, HEAD_BYTES);
-    const sm_status status = sm_io_read_range(&head, path, 0, sizeof begin - 1);
-    const bool is = status == SM_OK && head.len == sizeof begin - 1 &&
-                    memcmp(head.data, begin, sizeof begin - 1) == 0;
+    sm_status status = sm_io_stat(&info, path);
+    if (status == SM_OK)
+        status = sm_io_read_range(&head, path, 0, info.size < HEAD_BYTES ? info.size : HEAD_BYTES);
+    const bool is = status == SM_OK && memmem(head.data, head.len, mark, sizeof mark - 1) != NULL;
     sm_buf_free(&head);
     return is;
 }
