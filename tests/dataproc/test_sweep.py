@@ -21,37 +21,23 @@ nodes = [1]
 """
 
 
-def flowers(gs, prefix):
-    from conftest import ROOT
-    for path in (ROOT / "examples" / "flowers").glob("*/*.jpg"):
-        gs.put(f"{prefix}/{path.parent.name}/{path.name}", path.read_bytes())
-    return gs.url(prefix)
-
-
-def environment(dataproc, tmp_path):
-    import os
-    return {**os.environ, **dataproc.env(), "XDG_STATE_HOME": str(tmp_path / "state")}
-
-
-def test_measure_makes_a_cluster_and_deletes_it(dataproc, gs, tmp_path):
-    src = flowers(gs, "to-measure")
-    run("measure", src, "-r", "2", "-b", "8", "-n", "2", "--repeat", "1", "-o", tmp_path / "m.jsonl",
+def test_measure_makes_a_cluster_and_deletes_it(dataproc, gs, pictures, env, tmp_path):
+    run("measure", pictures, "-r", "2", "-b", "8", "-n", "2", "--repeat", "1", "-o", tmp_path / "m.jsonl",
         *PLACE, "--create", "--machine-type", "e2-standard-2", "--workers", "0", "--staging",
-        gs.url("staging"), env=environment(dataproc, tmp_path))
+        gs.url("staging"), env=env)
     rows = [json.loads(line) for line in (tmp_path / "m.jsonl").read_text().splitlines()]
     trials = [row for row in rows if row["kind"] == "trial"]
     assert trials and all(row["images"] == 16 and row["executor"] for row in trials)
     assert dataproc.created == 1 and not dataproc.alive() and not dataproc.problems
 
 
-def test_a_sweep_creates_each_cluster_and_leaves_none(dataproc, gs, tmp_path):
-    src = flowers(gs, "to-sweep")
+def test_a_sweep_creates_each_cluster_and_leaves_none(dataproc, gs, pictures, env, tmp_path):
     (tmp_path / "space.toml").write_text(SPACE)
-    run("sweep", tmp_path / "space.toml", "-o", tmp_path / "s.jsonl", *PLACE, "--", "pack", src,
-        gs.url("swept"), "--shards", "2", env=environment(dataproc, tmp_path), code=3)
+    run("sweep", tmp_path / "space.toml", "-o", tmp_path / "s.jsonl", *PLACE, "--", "pack", pictures,
+        gs.url("swept"), "--shards", "2", env=env, code=3)
     _, good, bad = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
     assert good["status"] == "ok" and good["priced_by"] == "engine" and good["cost"] > 0
     assert good["waited_s"] > 0 and good["machines"] and good["seconds"] < good["wall_s"]
     assert bad["status"] == "failed" and "machine type" in bad["error"]
     assert not dataproc.alive() and not dataproc.problems
-    assert gs.get(gs.url("swept").split("/", 3)[3] + "/e2-standard-2-x1/_SUCCESS") is not None
+    assert "swept/e2-standard-2-x1/_SUCCESS" in gs.keys("swept/")
