@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -143,6 +144,16 @@ uint64_t sm_clock_ns(void)
 uint64_t sm_thread_cpu_ns(void)
 {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void sm_thread_waits(uint64_t *waits)
+{
+#ifdef RUSAGE_THREAD
+    struct rusage usage;
+    if (getrusage(RUSAGE_THREAD, &usage) == 0) *waits = (uint64_t)usage.ru_nvcsw;
+#else
+    (void)waits;
+#endif
 }
 
 const char *sm_signal_name(int number)

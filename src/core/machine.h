@@ -18,6 +18,10 @@ uint64_t sm_clock_ns(void);
 /* CPU nanoseconds that this thread has used. */
 uint64_t sm_thread_cpu_ns(void);
 
+/* How often this thread has waited for something (a disk, a lock): its voluntary context switches.
+ * Systems that do not tell leave it as it is. */
+void sm_thread_waits(uint64_t *waits);
+
 /* "SIGSEGV": the signals by which programs die; "a signal" for others. */
 const char *sm_signal_name(int number);
 

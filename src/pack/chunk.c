@@ -56,10 +56,18 @@ static bool crashes(sm_outcome *outcome, const sm_run *run, size_t input)
     return false;
 }
 
+/* Whether the chunk's input number i is to be read; if not, its outcome says why. */
+static bool is_wanted(sm_chunk *chunk, uint32_t i, const sm_run *run)
+{
+    sm_outcome *outcome = &chunk->outcomes[i];
+    *outcome = (sm_outcome){0};
+    return fits(outcome, &run->plan->inputs->items[chunk->first + i], sm_run_third(run)) &&
+           !crashes(outcome, run, chunk->first + i);
+}
+
 /* Lists what there is to read; reader->fetches[k] is for the chunk's input number reader->which[k].
  */
-static sm_status list_fetches(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *run,
-                              uint64_t budget)
+static sm_status list_fetches(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *run)
 {
     const sm_inputs *inputs = run->plan->inputs;
     size_t starts[SM_CHUNK_PICTURES];
@@ -68,11 +76,8 @@ static sm_status list_fetches(sm_chunk *chunk, sm_chunk_reader *reader, const sm
     sm_buf_clear(&reader->paths);
     for (uint32_t i = 0; status == SM_OK && i < chunk->count; i++) {
         const sm_input *input = &inputs->items[chunk->first + i];
-        chunk->outcomes[i] = (sm_outcome){0};
         sm_buf_clear(&chunk->files[i]);
-        if (!fits(&chunk->outcomes[i], input, budget) ||
-            crashes(&chunk->outcomes[i], run, chunk->first + i))
-            continue;
+        if (!is_wanted(chunk, i, run)) continue;
         status = sm_inputs_full_path(&reader->path, inputs, sm_inputs_text(inputs, input->path));
         starts[reader->count] = reader->paths.len;
         if (status == SM_OK)
@@ -109,12 +114,11 @@ void sm_chunk_reader_free(sm_chunk_reader *reader)
     sm_buf_free(&reader->paths);
 }
 
-sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *run,
-                        uint64_t budget)
+sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *run)
 {
     const sm_inputs *inputs = run->plan->inputs;
     uint64_t begin = sm_clock_ns();
-    sm_status status = list_fetches(chunk, reader, run, budget);
+    sm_status status = list_fetches(chunk, reader, run);
     if (status != SM_OK) return status;
     sm_io_fetch_many(reader->fetches, reader->count);
     chunk->bytes_in = 0;
@@ -126,6 +130,7 @@ sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *
         chunk->bytes_in += chunk->files[i].len;
     }
     chunk->read_ns = sm_clock_ns() - begin;
+    chunk->is_read = true;
     return SM_OK;
 }
 
@@ -139,8 +144,10 @@ sm_status sm_bench_init(sm_bench *bench, const sm_run *run)
 {
     const sm_plan *plan = run->plan;
     sm_picture_options options = plan->options->picture;
-    options.max_memory = run->memory / 3 / run->threads;
-    *bench = (sm_bench){0};
+    options.max_memory = sm_run_third(run) / run->threads;
+    *bench = (sm_bench){.run = run};
+    sm_buf_init(&bench->path, SM_PATH_LIMIT);
+    sm_buf_init(&bench->file, 0);
     sm_buf_init(&bench->image, SIZE_MAX / 2);
     sm_buf_init(&bench->plain, SIZE_MAX / 2);
     if (run->watch != NULL) {
@@ -160,6 +167,8 @@ void sm_bench_free(sm_bench *bench)
     sm_gzip_free(bench->gzip);
     sm_recorder_free(bench->recorder);
     sm_picture_free(bench->picture);
+    sm_buf_free(&bench->path);
+    sm_buf_free(&bench->file);
     sm_buf_free(&bench->image);
     sm_buf_free(&bench->plain);
 }
@@ -182,21 +191,48 @@ static void tell(const sm_bench *bench, size_t slot)
         atomic_store_explicit(bench->slot, (uint32_t)slot, memory_order_relaxed);
 }
 
-sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_bench *bench,
-                           sm_large *large)
+/* Reads the chunk's input number i, right before it is needed: it is then still in the core's
+ * cache. */
+static sm_status read_one(sm_chunk *chunk, uint32_t i, sm_bench *bench)
 {
+    const sm_inputs *inputs = bench->run->plan->inputs;
+    const sm_input *input = &inputs->items[chunk->first + i];
+    uint64_t begin = sm_clock_ns();
+    sm_buf *file = &bench->file;
+    if (file->cap > KEPT_BYTES) sm_buf_free(file);
+    sm_buf_clear(file);
+    file->max = (size_t)input->size + 2;
+    sm_status status =
+        sm_inputs_full_path(&bench->path, inputs, sm_inputs_text(inputs, input->path));
+    if (status != SM_OK) return status;
+    sm_fetch fetch = {.url = (const char *)bench->path.data, .buf = file};
+    sm_io_fetch_many(&fetch, 1);
+    if (fetch.status == SM_ERR_CANCELLED) return sm_fail(SM_ERR_CANCELLED, "stopped on request");
+    judge(&chunk->outcomes[i], &fetch, input);
+    chunk->bytes_in += file->len;
+    chunk->read_ns += sm_clock_ns() - begin;
+    return SM_OK;
+}
+
+sm_status sm_chunk_convert(sm_chunk *chunk, sm_bench *bench, sm_large *large)
+{
+    const sm_run *run = bench->run;
     sm_buf *image = &bench->image;
     sm_buf_clear(&chunk->records);
     chunk->record_count = 0;
     chunk->decode_ns = chunk->resize_ns = chunk->encode_ns = 0;
+    if (!chunk->is_read) chunk->bytes_in = chunk->read_ns = 0;
     for (uint32_t i = 0; i < chunk->count; i++) {
         sm_outcome *outcome = &chunk->outcomes[i];
+        const sm_buf *file = chunk->is_read ? &chunk->files[i] : &bench->file;
+        sm_status status = SM_OK;
+        if (!chunk->is_read && is_wanted(chunk, i, run)) status = read_one(chunk, i, bench);
+        if (status != SM_OK) return status;
         if (outcome->reason != SM_REASON_NONE) continue;
-        const sm_input *input = &inputs->items[chunk->first + i];
+        const sm_input *input = &run->plan->inputs->items[chunk->first + i];
         sm_picture_info info;
         tell(bench, chunk->first + i + 1);
-        sm_status status = convert_one(&info, image, bench->picture, large, chunk->files[i].data,
-                                       chunk->files[i].len);
+        status = convert_one(&info, image, bench->picture, large, file->data, file->len);
         tell(bench, 0);
         chunk->decode_ns += info.decode_ns;
         chunk->resize_ns += info.resize_ns;

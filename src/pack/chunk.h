@@ -29,6 +29,7 @@ typedef struct sm_chunk {
     size_t first; /* its inputs: a range of inputs->items */
     uint32_t count;
     bool ends_shard;
+    bool is_read;                    /* files holds the files; otherwise who converts reads them */
     uint64_t budget;                 /* bytes of memory it holds of the pipeline's */
     sm_buf files[SM_CHUNK_PICTURES]; /* each input's bytes */
     sm_buf records;                  /* framed, in order */
@@ -51,9 +52,9 @@ void sm_chunk_reader_init(sm_chunk_reader *reader);
 void sm_chunk_reader_free(sm_chunk_reader *reader);
 
 /* Reads the chunk's files, those of a bucket side by side; one that cannot be had is an outcome,
- * not an error. A file of more than budget bytes is not read, nor is one of run->crashes. */
-sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *run,
-                        uint64_t budget);
+ * not an error. A file of more than a third of run's memory is not read, nor is one of
+ * run->crashes. */
+sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *run);
 
 /* Frees buffers that are larger than most files need, when the files are not needed any more. */
 void sm_chunk_let_go(sm_chunk *chunk);
@@ -69,6 +70,8 @@ typedef struct sm_large {
 
 /* One converting thread's tools. */
 typedef struct sm_bench {
+    const sm_run *run;
+    sm_buf path, file; /* for reading by itself */
     sm_picture *picture;
     sm_recorder *recorder;
     sm_gzip *gzip; /* NULL without compression */
@@ -76,13 +79,13 @@ typedef struct sm_bench {
     sm_watch_slot *slot; /* tells which input it is on; NULL: nobody watches */
 } sm_bench;
 
-/* A bench for one of run's threads; freed by the caller in any case. */
+/* A bench for one of run's threads, which outlives it; freed by the caller in any case. */
 sm_status sm_bench_init(sm_bench *bench, const sm_run *run);
 void sm_bench_free(sm_bench *bench);
 
-/* Makes records of the files. An error is not the pictures'. */
-sm_status sm_chunk_convert(sm_chunk *chunk, const sm_inputs *inputs, sm_bench *bench,
-                           sm_large *large);
+/* Makes records of the files, reading each first when the chunk is not read. An error is not the
+ * pictures'. */
+sm_status sm_chunk_convert(sm_chunk *chunk, sm_bench *bench, sm_large *large);
 
 /*
  * Replaces the records by a gzip member of them, when the bench has compression. A file of several

@@ -14,6 +14,7 @@
 enum {
     READERS =
         4, /* files open at once: enough to keep a disk busy, cheap when nothing is to wait for */
+    LAST_PICTURES = 4, /* in a shard's last chunks */
     PROGRESS_NS = 100000000
 };
 
@@ -28,9 +29,11 @@ typedef struct pipeline {
     uint64_t budget; /* bytes of files that may be in memory */
     sm_large large;
 
-    /* What readers take next, and what is left to take it with. */
+    /* What is taken next, and what is left to take it with. */
     pthread_mutex_t lock;
-    pthread_cond_t freed;
+    pthread_cond_t freed;      /* a chunk, or bytes of the budget */
+    pthread_cond_t readers;    /* sleep until they are to read, or there is nothing more to read */
+    atomic_bool is_read_ahead; /* readers read; before that, converters do */
     sm_chunk **free_chunks;
     size_t free_count;
     uint64_t budget_left;
@@ -54,6 +57,7 @@ static void stop_with(pipeline *p, sm_status status)
     }
     atomic_store(&p->stop, true);
     pthread_cond_broadcast(&p->freed);
+    pthread_cond_broadcast(&p->readers);
     pthread_mutex_unlock(&p->lock);
     sm_queue_close(&p->work);
     sm_queue_close(&p->done);
@@ -69,7 +73,17 @@ static bool should_stop(pipeline *p)
     return true;
 }
 
-/* ---- Readers */
+/* ---- Taking chunks */
+
+/* How many pictures the next chunk may have: fewer towards the shard's end, so that all threads are
+ * busy until it. Known from the shard alone, because gzip's members are chunks. */
+static uint32_t most_pictures(size_t left)
+{
+    size_t part = left / 8;
+    return part >= SM_CHUNK_PICTURES ? SM_CHUNK_PICTURES
+           : part > LAST_PICTURES    ? (uint32_t)part
+                                     : LAST_PICTURES;
+}
 
 /* Sets the range of the next chunk, and what it costs. Under the lock. */
 static void cut_next(const pipeline *p, sm_chunk *chunk)
@@ -77,11 +91,12 @@ static void cut_next(const pipeline *p, sm_chunk *chunk)
     const sm_shard *shard = p->jobs[p->next_job].shard;
     const sm_input *items = p->run->plan->inputs->items + shard->first + p->next_input;
     size_t left = shard->count - p->next_input;
+    uint32_t most = most_pictures(left);
     chunk->job = p->next_job;
     chunk->first = shard->first + p->next_input;
     chunk->count = 0;
     chunk->budget = 0;
-    while (chunk->count < left && chunk->count < SM_CHUNK_PICTURES) {
+    while (chunk->count < left && chunk->count < most) {
         uint64_t size = items[chunk->count].size;
         if (size > p->budget) size = 0; /* it will not be read */
         if (chunk->count > 0 && (chunk->budget + size > SM_CHUNK_BYTES)) break;
@@ -91,12 +106,15 @@ static void cut_next(const pipeline *p, sm_chunk *chunk)
     chunk->ends_shard = chunk->count == left;
 }
 
-/* Takes the next chunk to read; waits until there is one and memory for it. NULL at the end. */
-static sm_chunk *take_next(pipeline *p)
+/* Takes the next chunk to read; waits until there is one and memory for it. NULL at the end, or
+ * when reading has become the business of others: converters' before is_read_ahead, readers' then.
+ */
+static sm_chunk *take_next(pipeline *p, bool is_reader)
 {
     sm_chunk *chunk = NULL;
     pthread_mutex_lock(&p->lock);
-    while (!atomic_load(&p->stop) && p->next_job < p->job_count) {
+    while (!atomic_load(&p->stop) && p->next_job < p->job_count &&
+           atomic_load(&p->is_read_ahead) == is_reader) {
         if (p->free_count > 0) {
             chunk = p->free_chunks[p->free_count - 1];
             cut_next(p, chunk);
@@ -110,10 +128,12 @@ static sm_chunk *take_next(pipeline *p)
         p->budget_left -= chunk->budget;
         chunk->serial = p->next_serial++;
         p->next_input += chunk->count;
+        chunk->is_read = false;
         if (chunk->ends_shard) {
             p->next_job++;
             p->next_input = 0;
         }
+        if (p->next_job == p->job_count) pthread_cond_broadcast(&p->readers);
     }
     pthread_mutex_unlock(&p->lock);
     return chunk;
@@ -128,13 +148,24 @@ static void give_back(pipeline *p, sm_chunk *chunk, uint64_t bytes)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* ---- Readers */
+
+static void sleep_until_wanted(pipeline *p)
+{
+    pthread_mutex_lock(&p->lock);
+    while (!atomic_load(&p->is_read_ahead) && !atomic_load(&p->stop) && p->next_job < p->job_count)
+        pthread_cond_wait(&p->readers, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void *read_files(void *arg)
 {
     pipeline *p = arg;
+    sleep_until_wanted(p);
     sm_chunk_reader reader;
     sm_chunk_reader_init(&reader);
-    for (sm_chunk *chunk; !should_stop(p) && (chunk = take_next(p)) != NULL;) {
-        sm_status status = sm_chunk_read(chunk, &reader, p->run, p->budget);
+    for (sm_chunk *chunk; !should_stop(p) && (chunk = take_next(p, true)) != NULL;) {
+        sm_status status = sm_chunk_read(chunk, &reader, p->run);
         if (status != SM_OK) {
             stop_with(p, status);
             break;
@@ -148,9 +179,37 @@ static void *read_files(void *arg)
 
 /* ---- Converters */
 
+/* The next chunk: one that is read, or, while the readers sleep, one to read. NULL at the end. */
+static sm_chunk *next_to_convert(pipeline *p)
+{
+    sm_chunk *chunk = take_next(p, false);
+    return chunk != NULL ? chunk : sm_queue_pop(&p->work);
+}
+
+static void wake_readers(pipeline *p)
+{
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->is_read_ahead, true);
+    pthread_cond_broadcast(&p->readers);
+    pthread_cond_broadcast(&p->freed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* Whether reading the chunk has held up who converted it: it often had to wait, and that took time.
+ */
+static bool was_held_up(const sm_chunk *chunk, uint64_t waits)
+{
+    return waits > chunk->count / 8 + 1 &&
+           chunk->read_ns > (chunk->decode_ns + chunk->resize_ns + chunk->encode_ns) / 8;
+}
+
 static sm_status convert_chunk(pipeline *p, sm_chunk *chunk, sm_bench *bench)
 {
-    sm_status status = sm_chunk_convert(chunk, p->run->plan->inputs, bench, &p->large);
+    uint64_t before = 0, after = UINT64_MAX; /* where the system does not tell */
+    if (!chunk->is_read) sm_thread_waits(&before);
+    sm_status status = sm_chunk_convert(chunk, bench, &p->large);
+    if (!chunk->is_read) sm_thread_waits(&after);
+    if (!chunk->is_read && was_held_up(chunk, after - before)) wake_readers(p);
     return status == SM_OK ? sm_chunk_compress(chunk, bench) : status;
 }
 
@@ -160,7 +219,7 @@ static void *convert(void *arg)
     sm_bench bench;
     sm_status status = sm_bench_init(&bench, p->run);
     for (sm_chunk *chunk; status == SM_OK && !should_stop(p);) {
-        chunk = sm_queue_pop(&p->work);
+        chunk = next_to_convert(p);
         if (chunk == NULL) break;
         status = convert_chunk(p, chunk, &bench);
         if (status != SM_OK) break;
@@ -218,16 +277,33 @@ static sm_status write_in_order(pipeline *p, sm_writer *writer, meter *m)
 
 /* ---- The whole */
 
+/* Files of a store are read ahead from the first, side by side. Inputs of both kinds are rare, and
+ * found out by the waiting. */
+static sm_status judge_first_input(pipeline *p)
+{
+    const sm_inputs *inputs = p->run->plan->inputs;
+    const sm_shard *shard = p->jobs[0].shard;
+    if (shard->count == 0) return SM_OK;
+    sm_buf path;
+    sm_buf_init(&path, SM_PATH_LIMIT);
+    sm_status status = sm_inputs_full_path(
+        &path, inputs, sm_inputs_text(inputs, inputs->items[shard->first].path));
+    if (status == SM_OK) atomic_store(&p->is_read_ahead, sm_io_is_remote((const char *)path.data));
+    sm_buf_free(&path);
+    return status;
+}
+
 static sm_status init_pipeline(pipeline *p, sm_run *run, const sm_job *jobs, size_t count)
 {
     *p = (pipeline){.run = run, .jobs = jobs, .job_count = count};
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->freed, NULL);
     p->chunk_count = 2 * (size_t)run->threads + READERS;
-    p->budget = p->budget_left = run->memory / 3;
+    pthread_cond_init(&p->readers, NULL);
+    p->budget = p->budget_left = sm_run_third(run);
     pthread_mutex_init(&p->large.lock, NULL);
     sm_picture_options options = run->plan->options->picture;
-    options.max_memory = run->memory / 3;
+    options.max_memory = sm_run_third(run);
     sm_status status = sm_picture_new(&p->large.picture, &options);
     if (status != SM_OK) return status;
     p->chunks = calloc(p->chunk_count, sizeof *p->chunks);
@@ -240,7 +316,8 @@ static sm_status init_pipeline(pipeline *p, sm_run *run, const sm_job *jobs, siz
         p->free_chunks[p->free_count++] = &p->chunks[i];
     }
     status = sm_queue_init(&p->work, p->chunk_count);
-    return status == SM_OK ? sm_queue_init(&p->done, p->chunk_count) : status;
+    if (status == SM_OK) status = sm_queue_init(&p->done, p->chunk_count);
+    return status == SM_OK ? judge_first_input(p) : status;
 }
 
 static void destroy_pipeline(pipeline *p)
@@ -255,6 +332,7 @@ static void destroy_pipeline(pipeline *p)
     sm_queue_destroy(&p->done);
     sm_picture_free(p->large.picture);
     pthread_mutex_destroy(&p->large.lock);
+    pthread_cond_destroy(&p->readers);
     pthread_cond_destroy(&p->freed);
     pthread_mutex_destroy(&p->lock);
 }

@@ -3,6 +3,10 @@
  *
  *     readers --work--> converters --done--> the caller's thread, which writes in order
  *
+ * As long as reading never makes a converter wait (files of this machine that are in memory
+ * already), converters take and read chunks themselves, and the readers sleep: each file is then
+ * read into the cache of the core that needs it, and one thread keeps one core busy, not two.
+ *
  * The unit between them is a chunk, some tens of pictures, so that no lock is taken per picture.
  * The number of chunks, and the bytes of files in them, are bounded: that is all the memory there
  * is beside the decoders'. Chunks are numbered as the plan has them and written in that order, so
@@ -37,6 +41,12 @@ typedef struct sm_run {
     uint64_t by_reason[SM_REASON_COUNT]; /* failures */
     uint64_t read_ns, decode_ns, resize_ns, encode_ns, write_ns;
 } sm_run;
+
+/* Memory is cut into thirds: files in flight, the threads' decoders, one large decoder. */
+static inline uint64_t sm_run_third(const sm_run *run)
+{
+    return run->memory / 3;
+}
 
 /* Packs the jobs in their order. Each shard is published when it is whole, and then its result;
  * a shard of which no picture makes a record is published empty, unless run->retry. */

@@ -142,22 +142,16 @@ static sm_status pack(sm_buf *line, const sm_task *task, const sm_task_means *me
 static sm_status convert_alone(const packing *p, uint32_t input)
 {
     sm_chunk chunk = {.first = input, .count = 1};
-    sm_chunk_reader reader;
     sm_bench bench;
     sm_large large = {.lock = PTHREAD_MUTEX_INITIALIZER};
     sm_picture_options options = p->plan.options.picture;
-    options.max_memory = p->run.memory / 3;
-    sm_buf_init(&chunk.files[0], 0);
+    options.max_memory = sm_run_third(&p->run);
     sm_buf_init(&chunk.records, SIZE_MAX / 2);
-    sm_chunk_reader_init(&reader);
     sm_status status = sm_bench_init(&bench, &p->run);
     if (status == SM_OK) status = sm_picture_new(&large.picture, &options);
-    if (status == SM_OK) status = sm_chunk_read(&chunk, &reader, &p->run, p->run.memory / 3);
-    if (status == SM_OK) status = sm_chunk_convert(&chunk, &p->plan.inputs, &bench, &large);
+    if (status == SM_OK) status = sm_chunk_convert(&chunk, &bench, &large);
     sm_picture_free(large.picture);
     sm_bench_free(&bench);
-    sm_chunk_reader_free(&reader);
-    sm_buf_free(&chunk.files[0]);
     sm_buf_free(&chunk.records);
     return status;
 }
