@@ -153,9 +153,11 @@ static const char intro[] =
     "  shardmill choose space.toml --run './job.sh {instance} {nodes}' --state search.json\n"
     "  shardmill choose space.toml --run './job.sh {instance} {nodes}' --deadline 3600 --explain\n"
     "\n"
-    "Trials of our own jobs need no command: each is run on a cluster of its own, as sweep does it.\n"
+    "Trials of our own jobs need no command: each is run on a cluster of its own, as sweep does "
+    "it.\n"
     "\n"
-    "  shardmill choose space.toml --sample 2% --engine dataproc --project p --region europe-west1 \\\n"
+    "  shardmill choose space.toml --sample 2% --engine dataproc --project p --region europe-west1 "
+    "\\\n"
     "      -- pack gs://bucket/photos gs://bucket/trials\n"
     "\n"
     "Somebody else can run the trials (a candidate is told by its number):\n"
@@ -323,7 +325,8 @@ static bool prepare_job(choose_call *call, const sm_space *space)
     call->job.list = list;
     const char *src = call->job.words[call->job.src];
     if (job_sample(&pictures, src, call->sample, list) != SM_OK || pictures == 0) {
-        screen_error(&s, *sm_last_error() != '\0' ? sm_last_error() : "no picture is in the sample");
+        screen_error(&s,
+                     *sm_last_error() != '\0' ? sm_last_error() : "no picture is in the sample");
         return false;
     }
     printf("sample    %llu of the files below %s\n", (unsigned long long)pictures, src);
@@ -570,8 +573,9 @@ static int run_choose(int argc, char **argv)
     if (call.replay != NULL) return replay(&call);
     const char *fault = fault_of(&call);
     if (fault != NULL) return usage_error(&choose_command, "%s", fault);
-    if (found.count >= 2 && (strcmp(found.items[0], "ask") == 0 ? found.count == 2
-                                                                : strcmp(found.items[0], "tell") == 0))
+    if (found.count >= 2 &&
+        (strcmp(found.items[0], "ask") == 0 ? found.count == 2
+                                            : strcmp(found.items[0], "tell") == 0))
         return with_state(found.items[1], &found, &call);
     if (found.count != 1)
         return usage_error(&choose_command, "wanted is one SPACE, 'ask STATE' or 'tell STATE …'");

@@ -127,7 +127,7 @@ const option_row engine_rows[] = {
     TEXT("worker", worker, "FILE",
          "the program for the executors, or a .tgz that holds it as bin/shardmill (this program)"),
     CUSTOM("metrics", offsetof(engine_call, metrics), "FILE", open_metrics,
-         "CPU, disk, network and memory of each machine over time, as JSON Lines"),
+           "CPU, disk, network and memory of each machine over time, as JSON Lines"),
     HEADING("With --engine spark"),
     TEXT("master", spark.master, "URL",
          "of Spark: local[2], spark://host:7077, yarn, k8s://… (spark-submit's own setting)"),
@@ -204,8 +204,8 @@ static sm_status open_dataproc(sm_engine **engine, engine_call *call, const char
     return sm_engine_dataproc(engine, options);
 }
 
-/* Spark starts a barrier only where it may not take executors away meanwhile (Dataproc and YARN have
- * it do so); what the user said behind that holds. */
+/* Spark starts a barrier only where it may not take executors away meanwhile (Dataproc and YARN
+ * have it do so); what the user said behind that holds. */
 static void want_executors(engine_call *call)
 {
     if (call->together < 2 || call->conf_count + 2 > CONF_MAX) return;

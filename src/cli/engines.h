@@ -22,7 +22,7 @@ typedef struct engine_call {
     FILE *metrics; /* where they go; NULL: nowhere */
     char instances[48];
     uint32_t together; /* executors that are to be there at once; 0: as the cluster has it */
-    FILE *lines; /* where the lines of ENGINE_LINES go, and its last one; else NULL */
+    FILE *lines;       /* where the lines of ENGINE_LINES go, and its last one; else NULL */
 } engine_call;
 
 /* The options of engine_call, for a command's `shared`. */

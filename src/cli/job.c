@@ -63,7 +63,7 @@ bool job_read(cluster_job *j, const command *cmd, int *argc, char **argv)
     }
     char **words = argv + at + 1;
     j->count = *argc - at - 2;
-    j->cmd = j->count < 0                              ? NULL
+    j->cmd = j->count < 0                                  ? NULL
              : strcmp(words[0], pack_command.name) == 0    ? &pack_command
              : strcmp(words[0], measure_command.name) == 0 ? &measure_command
                                                            : NULL;
@@ -141,7 +141,8 @@ static bool add_filled(job_runner *r, const char *const *words, int count)
     for (int i = 0; i < count; i++) {
         if (!fill_template(filled, words[i], r->candidate, master_of(r))) return false;
         /* Each candidate has a DST of its own, unless its template sees to that. */
-        const bool bare = words == r->job->words && i == r->job->dst && strchr(words[i], '{') == NULL;
+        const bool bare =
+            words == r->job->words && i == r->job->dst && strchr(words[i], '{') == NULL;
         if (!(bare ? add(r, "%s/%s", filled, name) : add(r, "%s", filled))) return false;
     }
     return true;
@@ -154,8 +155,7 @@ static bool add_cluster(job_runner *r)
     if (r->job->kind == ENGINE_DATAPROC)
         return add(r, "--create") && add(r, "--machine-type=%s", c->instance) &&
                add(r, "--workers=%.0f", c->nodes < 1.5 ? 0 : c->nodes);
-    if (*r->master != '\0' &&
-        (!add(r, "--engine=spark") || !add(r, "--master=%s", r->master)))
+    if (*r->master != '\0' && (!add(r, "--engine=spark") || !add(r, "--master=%s", r->master)))
         return false;
     return add(r, "--conf=spark.executor.cores=%.0f", c->vcpus) &&
            add(r, "--conf=spark.executor.instances=%.0f", c->nodes) &&
@@ -231,9 +231,8 @@ static void read_master(job_runner *r)
 /* A folder without what an earlier run left. */
 static bool make_folder(job_runner *r)
 {
-    static const char *const files[] = {"log",           "up",         "down",
-                                        "summary.json",  "row.json",   "metrics.jsonl",
-                                        "measure.jsonl"};
+    static const char *const files[] = {
+        "log", "up", "down", "summary.json", "row.json", "metrics.jsonl", "measure.jsonl"};
     char name[JOB_NAME_MAX], path[sizeof r->folder + 32];
     job_name(name, r->candidate);
     snprintf(r->folder, sizeof r->folder, "%s/%s", r->job->folder, name);
@@ -253,8 +252,7 @@ static bool tell(const job_runner *r, json_t *row)
     snprintf(path, sizeof path, "%s/row.json", r->folder);
     const bool good =
         row != NULL && json_dump_file(row, path, JSON_COMPACT | JSON_REAL_PRECISION(6)) == 0;
-    printf("{\"seconds\":%.6g,\"cost\":%.6g}\n",
-           json_number_value(json_object_get(row, "seconds")),
+    printf("{\"seconds\":%.6g,\"cost\":%.6g}\n", json_number_value(json_object_get(row, "seconds")),
            json_number_value(json_object_get(row, "cost")));
     json_decref(row);
     return good;

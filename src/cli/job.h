@@ -18,15 +18,15 @@ enum {
 };
 
 typedef struct cluster_job {
-    const command *cmd; /* pack_command or measure_command */
-    const char *words[JOB_WORDS_MAX]; /* of its command line, behind its name */
-    int count, src, dst;              /* src, dst: which of them; -1: none */
+    const command *cmd;                /* pack_command or measure_command */
+    const char *words[JOB_WORDS_MAX];  /* of its command line, behind its name */
+    int count, src, dst;               /* src, dst: which of them; -1: none */
     const char *engine[JOB_WORDS_MAX]; /* words on the engine that were given apart */
     int engine_count;
-    int kind;             /* an engine_kind */
+    int kind;              /* an engine_kind */
     const char *up, *down; /* commands that bring a cluster, and take it away; NULL: none */
-    const char *list;     /* a sample of pack's pictures; NULL: all */
-    const char *folder;   /* has a folder for the files of each candidate */
+    const char *list;      /* a sample of pack's pictures; NULL: all */
+    const char *folder;    /* has a folder for the files of each candidate */
     const sm_space *space;
 } cluster_job;
 
@@ -35,15 +35,17 @@ typedef struct cluster_job {
  * to what stands before the "--". False, and the usage error is printed, when there is no such job.
  */
 bool job_read(cluster_job *j, const command *cmd, int *argc, char **argv);
-/* The same once CMD's own options are read: whether the job can be run on the clusters of a space. */
+/* The same once CMD's own options are read: whether the job can be run on the clusters of a space.
+ */
 bool job_check(const cluster_job *j, const command *cmd);
 
 /* "e2-standard-4-x2": the folder of a candidate, and where in DST its shards go. */
 void job_name(char name[JOB_NAME_MAX], const sm_candidate *candidate);
 
 /*
- * Runs the job on a candidate, as a background_work of a cluster_job *: FOLDER/NAME/ then has row.json, the
- * log of all that was started, and the job's own results. The last line of its output is
+ * Runs the job on a candidate, as a background_work of a cluster_job *: FOLDER/NAME/ then has
+ * row.json, the log of all that was started, and the job's own results. The last line of its output
+ * is
  * {"seconds":…,"cost":…}. The exit code is 0 when the job succeeded.
  */
 int job_run(void *user, uint32_t candidate);

@@ -87,8 +87,8 @@ static void take_summary(void *user, const json_t *line)
 
 /* measure: a group of members that read together counts as one; the fastest setting is told. */
 typedef struct trials {
-    double first_s, last_s;       /* of all */
-    double images, bytes, longest; /* of the present group */
+    double first_s, last_s;         /* of all */
+    double images, bytes, longest;  /* of the present group */
     double best_images, best_bytes; /* a second */
     uint64_t good;
 } trials;
@@ -156,9 +156,9 @@ static json_t *describe_cluster(const sm_candidate *c)
 {
     char name[JOB_NAME_MAX];
     job_name(name, c);
-    json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s}", "schema", "shardmill.sweep/1", "kind",
-                            "configuration", "name", name, "instance", c->instance, "family",
-                            c->family);
+    json_t *row =
+        json_pack("{s:s, s:s, s:s, s:s, s:s}", "schema", "shardmill.sweep/1", "kind",
+                  "configuration", "name", name, "instance", c->instance, "family", c->family);
     set_number(row, "nodes", c->nodes);
     set_number(row, "vcpus", c->vcpus);
     set_number(row, "memory_gb", c->memory_gb);
@@ -181,7 +181,8 @@ static void read_job(outcome *o, const cluster_job *j, const char *folder)
     o->bytes = t.best_bytes * o->seconds;
 }
 
-json_t *job_describe(const cluster_job *j, const sm_candidate *c, const char *folder, const job_end *end)
+json_t *job_describe(const cluster_job *j, const sm_candidate *c, const char *folder,
+                     const job_end *end)
 {
     node_set nodes = {0};
     outcome o = {0};

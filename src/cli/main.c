@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const command *const commands[] = {
-    &pack_command,   &verify_command, &ls_command,       &cp_command,     &measure_command,
+    &pack_command,   &verify_command, &ls_command,    &cp_command,       &measure_command,
     &report_command, &choose_command, &sweep_command, &dataproc_command, &worker_command,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

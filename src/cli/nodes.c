@@ -61,8 +61,8 @@ void nodes_add(node_set *set, const json_t *line)
             good = isfinite(value[k]) && value[k] >= 0;
         }
         if (!good || !grow(&to->samples, &to->cap, to->count, sizeof *to->samples)) continue;
-        to->samples[to->count++] = (node_sample){value[0], value[1], value[2], value[3],
-                                                 value[4], value[5], value[6]};
+        to->samples[to->count++] =
+            (node_sample){value[0], value[1], value[2], value[3], value[4], value[5], value[6]};
     }
 }
 
@@ -151,12 +151,12 @@ static void describe_cluster(json_t *row, const node_set *set)
     }
     const double s = end - begin;
     if (!(s > 0)) return;
-    json_object_set_new(
-        row, "cluster",
-        json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "seconds", s, "cpu",
-                  cores > 0 ? sum.busy_s / s / cores : 0, "received_mb_per_s", sum.received / s / 1e6,
-                  "sent_mb_per_s", sum.sent / s / 1e6, "disk_read_mb_per_s",
-                  sum.disk_read / s / 1e6, "disk_written_mb_per_s", sum.disk_written / s / 1e6));
+    json_object_set_new(row, "cluster",
+                        json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "seconds", s, "cpu",
+                                  cores > 0 ? sum.busy_s / s / cores : 0, "received_mb_per_s",
+                                  sum.received / s / 1e6, "sent_mb_per_s", sum.sent / s / 1e6,
+                                  "disk_read_mb_per_s", sum.disk_read / s / 1e6,
+                                  "disk_written_mb_per_s", sum.disk_written / s / 1e6));
 }
 
 static int by_address(const void *a, const void *b)

@@ -91,7 +91,8 @@ static const option_row rows[] = {
 static const char intro[] =
     "Runs one job, a command of shardmill that works without sweep, on each cluster of a space "
     "(the\n"
-    "file that choose takes: examples/choose/space.toml), one after the other, and compares them. A\n"
+    "file that choose takes: examples/choose/space.toml), one after the other, and compares them. "
+    "A\n"
     "run that fails is a row, too. After Ctrl-C the same command goes on.\n"
     "\n"
     "  shardmill sweep space.toml --engine dataproc --project p --region europe-west1 \\\n"
@@ -212,8 +213,8 @@ static int run_all(sweep_call *call)
         good = start_runs(call);
         if (!good || count_state(call, RUN_RUNNING) == 0) break;
         int code;
-        background *done = background_wait(call->running, call->parallel, call->timeout,
-                                           JOB_PATIENCE_S, &code);
+        background *done =
+            background_wait(call->running, call->parallel, call->timeout, JOB_PATIENCE_S, &code);
         if (done == NULL) break;
         good = take_run(call, done);
     }
@@ -265,23 +266,22 @@ static int sweep_space(sweep_call *call, const char *command_text)
     }
     if (!finish_stdout(&call->screen)) code = EXIT_FATAL;
     if (code == EXIT_DONE && sweep_failures(&call->results) > 0)
-        code = sweep_failures(&call->results) == call->space.count ? EXIT_FATAL
-                                                                   : EXIT_WITH_FAILURES;
+        code =
+            sweep_failures(&call->results) == call->space.count ? EXIT_FATAL : EXIT_WITH_FAILURES;
     return code;
 }
 
 /* The job as text, by which a file of results is known to be of the same sweep. */
 static char *text_of(const cluster_job *j)
 {
-    size_t len = strlen(j->cmd->name) + 1;
-    for (int i = 0; i < j->count; i++) len += strlen(j->words[i]) + 1;
-    for (int i = 0; i < j->engine_count; i++) len += strlen(j->engine[i]) + 1;
-    char *text = malloc(len), *at = text;
-    if (text == NULL) return NULL;
-    at = stpcpy(at, j->cmd->name);
-    for (int i = 0; i < j->engine_count; i++) at = stpcpy(stpcpy(at, " "), j->engine[i]);
-    for (int i = 0; i < j->count; i++) at = stpcpy(stpcpy(at, " "), j->words[i]);
-    return text;
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    if (out == NULL) return NULL;
+    fputs(j->cmd->name, out);
+    for (int i = 0; i < j->engine_count; i++) fprintf(out, " %s", j->engine[i]);
+    for (int i = 0; i < j->count; i++) fprintf(out, " %s", j->words[i]);
+    return fclose(out) == 0 ? text : NULL;
 }
 
 static int run_sweep(int argc, char **argv)

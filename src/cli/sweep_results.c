@@ -64,8 +64,8 @@ static const char *read_rows(sweep_results *r, const char *command_text, size_t 
         whole += len;
     }
     free(line);
-    if (wrong == NULL && (ftruncate(fileno(r->file), whole) != 0 ||
-                          fseeko(r->file, whole, SEEK_SET) != 0))
+    if (wrong == NULL &&
+        (ftruncate(fileno(r->file), whole) != 0 || fseeko(r->file, whole, SEEK_SET) != 0))
         wrong = "cannot be written";
     return wrong;
 }
@@ -82,20 +82,19 @@ static bool write_head(sweep_results *r, const char *command_text)
     char started[32] = "";
     const time_t now = time(NULL);
     struct tm tm;
-    if (gmtime_r(&now, &tm) != NULL)
-        strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    if (gmtime_r(&now, &tm) != NULL) strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &tm);
     json_t *text = json_string(command_text);
     json_t *head = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i}", "schema", SCHEMA, "kind", "sweep",
                              "shardmill", sm_version(), "started", started, "command",
-                             text != NULL ? text : json_string("(not UTF-8)"),
-                             "configurations", (int)r->space->count);
+                             text != NULL ? text : json_string("(not UTF-8)"), "configurations",
+                             (int)r->space->count);
     const bool good = head != NULL && write_line(r, head);
     json_decref(head);
     return good;
 }
 
-bool sweep_open(sweep_results *r, const char *path, const sm_space *space,
-                const char *command_text, screen *s)
+bool sweep_open(sweep_results *r, const char *path, const sm_space *space, const char *command_text,
+                screen *s)
 {
     char message[4608];
     size_t number = 0;

@@ -54,9 +54,8 @@ bool fill_template(char filled[TEMPLATE_MAX], const char *template, const sm_can
     while (*template != '\0') {
         const char *end = *template == '{' ? strchr(template, '}') : NULL;
         const char *value =
-            end == NULL
-                ? NULL
-                : value_of(number, template + 1, (size_t)(end - template - 1), c, master);
+            end == NULL ? NULL
+                        : value_of(number, template + 1, (size_t)(end - template - 1), c, master);
         one[0] = *template;
         if (!append(filled, &len, value != NULL ? value : one)) return false;
         template = value != NULL ? end + 1 : template + 1;

@@ -38,15 +38,15 @@ static json_t *describe(const sm_loads *s)
     json_t *list = json_array();
     for (size_t i = 0; i < s->count; i++) {
         const sm_load *one = &s->items[i];
-        json_array_append_new(
-            list, json_pack("[f, f, I, I, I, I, I]", one->time, one->busy_s,
-                            (json_int_t)one->received, (json_int_t)one->sent,
-                            (json_int_t)one->disk_read, (json_int_t)one->disk_written,
-                            (json_int_t)one->memory));
+        json_array_append_new(list,
+                              json_pack("[f, f, I, I, I, I, I]", one->time, one->busy_s,
+                                        (json_int_t)one->received, (json_int_t)one->sent,
+                                        (json_int_t)one->disk_read, (json_int_t)one->disk_written,
+                                        (json_int_t)one->memory));
     }
-    return json_pack("{s:s, s:s, s:o, s:o, s:i, s:I, s:o}", "id", home.id, "machine", home.machine, "host",
-                     sm_json_text(home.host), "address", sm_json_text(home.address), "cores",
-                     (int)home.cores, "memory", (json_int_t)home.memory, "samples", list);
+    return json_pack("{s:s, s:s, s:o, s:o, s:i, s:I, s:o}", "id", home.id, "machine", home.machine,
+                     "host", sm_json_text(home.host), "address", sm_json_text(home.address),
+                     "cores", (int)home.cores, "memory", (json_int_t)home.memory, "samples", list);
 }
 
 sm_status sm_loads_append(sm_buf *line, sm_loads *s)
@@ -55,8 +55,7 @@ sm_status sm_loads_append(sm_buf *line, sm_loads *s)
     sm_load_take(&s->items[s->count++]);
     const size_t before = line->len;
     json_t *node = describe(s);
-    sm_status status =
-        node == NULL ? sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON") : SM_OK;
+    sm_status status = node == NULL ? sm_fail(SM_ERR_MEMORY, "cannot get memory for JSON") : SM_OK;
     line->len--;
     if (status == SM_OK) status = sm_buf_append_str(line, ",\"node\":");
     if (status == SM_OK)

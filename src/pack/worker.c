@@ -36,10 +36,10 @@ typedef struct worker {
     sm_watch *watch;
     sm_crash crashes[CRASHES_MAX]; /* of the present task */
     size_t crash_count;
-    sm_loads loads;   /* of the machine, during the present task */
-    sm_buf said;   /* by the last child */
-    int signal;    /* that killed it; 0: none did */
-    bool is_alone; /* nobody reads our answers any more */
+    sm_loads loads; /* of the machine, during the present task */
+    sm_buf said;    /* by the last child */
+    int signal;     /* that killed it; 0: none did */
+    bool is_alone;  /* nobody reads our answers any more */
 } worker;
 
 /* ---- Bytes to and from file descriptors */

@@ -84,8 +84,9 @@ static sm_status report_sweep(sm_report_summary *summary, const char *path,
     sm_page_init(&page);
     sm_status status = sm_sweep_read(&sweep, path);
     if (status == SM_OK && (options->csv != NULL || options->json != NULL))
-        status = sm_fail(SM_ERR_USAGE, "--csv and --json are of measurements; '%s' is of a sweep, "
-                                       "and JSON Lines already",
+        status = sm_fail(SM_ERR_USAGE,
+                         "--csv and --json are of measurements; '%s' is of a sweep, "
+                         "and JSON Lines already",
                          path);
     if (status == SM_OK && options->html != NULL) {
         sm_sweep_page(&page, &sweep, options->title);

@@ -215,11 +215,12 @@ static void put_machines(sm_page *p, const sm_sweep *sweep)
         if (p->status == SM_OK) p->status = sm_fail_memory(sizeof *l);
         return;
     }
-    sm_putf(p,
-            "<section id=\"machines\"><h2>Each machine over time</h2>\n<p class=\"note\">Sampled by "
-            "the workers while tasks ran; at most %d machines of a configuration. Containers of "
-            "one machine share its CPU and disks, and have networks of their own.</p>\n",
-            LINES_MAX);
+    sm_putf(
+        p,
+        "<section id=\"machines\"><h2>Each machine over time</h2>\n<p class=\"note\">Sampled by "
+        "the workers while tasks ran; at most %d machines of a configuration. Containers of "
+        "one machine share its CPU and disks, and have networks of their own.</p>\n",
+        LINES_MAX);
     json_array_foreach(sweep->rows, i, row)
     {
         if (json_array_size(json_object_get(row, "machines")) == 0) continue;

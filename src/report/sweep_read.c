@@ -75,9 +75,9 @@ sm_status sm_sweep_read(sm_sweep *sweep, const char *path)
         json_error_t error;
         json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
         number++;
-        status = object == NULL ? sm_fail(SM_ERR_CORRUPT, "'%s' line %zu: %s", path, number,
-                                          error.text)
-                                : take_line(sweep, object, path, number);
+        status = object == NULL
+                     ? sm_fail(SM_ERR_CORRUPT, "'%s' line %zu: %s", path, number, error.text)
+                     : take_line(sweep, object, path, number);
         json_decref(object);
         at += len + 1;
     }
