@@ -33,8 +33,16 @@ typedef struct sm_tasks {
     void *cancel_user;
 } sm_tasks;
 
+/* What a run took beside the tasks' own work. */
+typedef struct sm_engine_usage {
+    double waited_s; /* for a cluster to come, and to go */
+    double billed_s; /* that a cluster made for the run was there; 0: none was made */
+    double cost;     /* of that, in US dollars; not-a-number: there is no price */
+} sm_engine_usage;
+
 typedef struct sm_engine {
     const char *name;
+    sm_engine_usage usage; /* of the last run */
     /* Brings every task to a worker and every answer back. SM_OK when no more answers will come;
      * whether all have come is for the caller to see. */
     sm_status (*run)(struct sm_engine *engine, const sm_tasks *tasks);

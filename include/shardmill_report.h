@@ -32,7 +32,8 @@ SM_API void sm_report_options_init(sm_report_options *options);
 /*
  * Analyses the results of one or several measurements (files or URLs, JSON Lines of the schema
  * shardmill.measure/1) as one table, and writes what options ask for. SM_ERR_CORRUPT and
- * SM_ERR_FORMAT name file and line. summary may be NULL.
+ * SM_ERR_FORMAT name file and line. summary may be NULL. The results of one sweep
+ * (shardmill.sweep/1) are told alike; for them there is no csv and json.
  */
 SM_API sm_status sm_report(sm_report_summary *summary, const char *const *results, size_t count,
                            const sm_report_options *options);

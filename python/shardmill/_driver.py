@@ -23,6 +23,12 @@ class Failed(Exception):
     """What to tell the user."""
 
 
+def carry_out(context, tasks, command, emit):
+    """Brings each task line to a worker, in the way of its kind."""
+    is_trial = bool(tasks) and json.loads(tasks[0])["kind"] == "trial"
+    (run_trials if is_trial else run)(context, tasks, command, emit)
+
+
 def run(context, tasks, command, emit, attempts=ATTEMPTS):
     """Brings each task line to a worker, and each result line to emit, from any thread.
 
@@ -115,9 +121,13 @@ def run_trials(context, tasks, command, emit):
     groups = {}
     for line in tasks:
         groups.setdefault(json.loads(line)["group"], []).append(line)
+    # Where executors come and go, Spark has no barrier; one member alone needs none.
+    is_elastic = context.getConf().get("spark.dynamicAllocation.enabled", "false") == "true"
     await_slots(context, max(map(len, groups.values()), default=0), Failed)
     for lines in groups.values():
-        rdd = context.parallelize(lines, len(lines)).barrier()
+        rdd = context.parallelize(lines, len(lines))
+        if len(lines) > 1 or not is_elastic:
+            rdd = rdd.barrier()
         for line in rdd.mapPartitions(trial_of(command)).collect():
             emit(line)
 
@@ -135,20 +145,23 @@ def trial_of(command):
     """A function for executors, which have not this file."""
     def trial(lines, lead=LEAD):
         import json
+        import socket
         import subprocess
         import time
-        from pyspark import BarrierTaskContext
-        here = BarrierTaskContext.get()
-        moments = here.allGather(repr(time.time() + lead))
+        from pyspark import BarrierTaskContext, TaskContext
+        here = TaskContext.get()
+        together = isinstance(here, BarrierTaskContext)
+        moments = here.allGather(repr(time.time() + lead)) if together else []
         for line in lines:
             task = json.loads(line)
-            if len(moments) > 1:
+            if together:
                 task["start_at"] = max(map(float, moments))
             done = subprocess.run(command, input=json.dumps(task) + "\n", text=True,
                                   stdout=subprocess.PIPE, check=True)
             result = json.loads(done.stdout)
             if "row" in result:
-                result["row"]["executor"] = here.getTaskInfos()[here.partitionId()].address
+                result["row"]["executor"] = (here.getTaskInfos()[here.partitionId()].address if together
+                                             else socket.gethostname())
             yield json.dumps(result)
     return trial
 
@@ -204,8 +217,7 @@ def serve(path, program):
         else:
             return
         threading.Thread(target=watch, daemon=True).start()
-        is_trial = bool(tasks) and json.loads(tasks[0])["kind"] == "trial"
-        (run_trials if is_trial else run)(context, tasks, worker_command(context, program), emit)
+        carry_out(context, tasks, worker_command(context, program), emit)
     except Exception as error:
         emit(json.dumps({"type": "error", "message": explain(error, [])}))
     finally:
@@ -248,7 +260,7 @@ def print_results(name, program):
         tasks = [line.rstrip("\n") for line in file]
     worker = worker_command(context, program)
     shell = ["sh", "-c", 'chmod +x "$0" 2>/dev/null; exec "$0" "$@"']
-    run(context, tasks, shell + worker, emit)
+    carry_out(context, tasks, shell + worker, emit)
     context.stop()
 
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- Options */
@@ -22,6 +23,21 @@ static bool read_positive(void *target, const char *text, const char **want)
         return false;
     *(double *)target = number;
     return true;
+}
+
+/* "2%", or "0.02". */
+static bool read_share(void *target, const char *text, const char **want)
+{
+    char *end;
+    *want = "a share of the pictures such as 2%";
+    double share = strtod(text, &end);
+    if (*text < '0' || *text > '9') return false;
+    if (strcmp(end, "%") == 0) {
+        share /= 100;
+        end++;
+    }
+    *(double *)target = share;
+    return *end == '\0' && share > 0 && share <= 1;
 }
 
 static bool read_method(void *target, const char *text, const char **want)
@@ -85,6 +101,17 @@ static const option_row rows[] = {
          "runs a trial: a shell command with {instance}, {family}, {nodes}, {vcpus}, {memory_gb}, "
          "{price} in it. It is timed; when its last line is {\"seconds\": 12.3}, that counts "
          "(\"cost\" likewise). Another exit code than 0 is a failed trial"),
+    {.name = "sample",
+     .kind = OPTION_CUSTOM,
+     .offset = offsetof(choose_call, sample),
+     .value = "2%",
+     .read = read_share,
+     .help = "of -- pack: a trial takes that share of the pictures, always the same ones; so a run "
+             "of the whole counts as that much more often recurring"},
+    TEXT("up", job.up, "COMMAND",
+         "of -- JOB: brings a Spark cluster for a trial; its last line is the master's URL (see "
+         "'shardmill sweep --help')"),
+    TEXT("down", job.down, "COMMAND", "takes it away again"),
     NUMBER("timeout", timeout, "SECONDS", "a trial that takes longer is stopped, and has failed"),
     WHOLE("parallel", parallel, 64, "trials at once (1)"),
     WHOLE("max-trials", options.max_trials, SM_CHOOSE_MAX_TRIALS, "no more than so many"),
@@ -126,6 +153,13 @@ static const char intro[] =
     "  shardmill choose space.toml --run './job.sh {instance} {nodes}' --state search.json\n"
     "  shardmill choose space.toml --run './job.sh {instance} {nodes}' --deadline 3600 --explain\n"
     "\n"
+    "Trials of our own jobs need no command: each is run on a cluster of its own, as sweep does "
+    "it.\n"
+    "\n"
+    "  shardmill choose space.toml --sample 2% --engine dataproc --project p --region europe-west1 "
+    "\\\n"
+    "      -- pack gs://bucket/photos gs://bucket/trials\n"
+    "\n"
     "Somebody else can run the trials (a candidate is told by its number):\n"
     "\n"
     "  shardmill choose space.toml --state search.json     begins a search\n"
@@ -143,6 +177,46 @@ static int fail(const choose_call *call)
     screen_init(&s, "choose", call->json ? LOG_JSON : LOG_TEXT, false);
     screen_error(&s, sm_last_error());
     return EXIT_FATAL;
+}
+
+/* ---- The lock of a state: FILE.lock, for the state itself is another file after each write */
+
+typedef struct state_lock {
+    char path[4200];
+    int fd;
+} state_lock;
+
+/* Locks it, waiting up to some seconds for who is at it; false, and the reason is printed. The lock
+ * goes with the process. */
+static bool lock_state(state_lock *lock, const char *path, double seconds)
+{
+    struct stat there, mine;
+    const double begin = background_clock();
+    snprintf(lock->path, sizeof lock->path, "%s.lock", path);
+    for (;;) {
+        lock->fd = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (lock->fd < 0) {
+            fprintf(stderr, "shardmill choose: cannot lock '%s': %s\n", path, strerror(errno));
+            return false;
+        }
+        const bool locked = flock(lock->fd, LOCK_EX | LOCK_NB) == 0;
+        /* Who had it before removed it. */
+        if (locked && stat(lock->path, &there) == 0 && fstat(lock->fd, &mine) == 0 &&
+            there.st_ino == mine.st_ino)
+            return true;
+        close(lock->fd);
+        if (!locked && background_clock() - begin > seconds) {
+            fprintf(stderr, "shardmill choose: another search goes on in '%s'\n", path);
+            return false;
+        }
+        if (!locked) usleep(20000);
+    }
+}
+
+static void unlock_state(const state_lock *lock)
+{
+    unlink(lock->path);
+    close(lock->fd);
 }
 
 /* ---- Searches */
@@ -232,7 +306,35 @@ static int search_with_command(sm_search *search, const choose_call *call)
     return answered ? EXIT_DONE : EXIT_FATAL;
 }
 
-static int search_space(const char *space, const choose_call *call)
+/* Where the files of our own jobs go: beside the state, or in the working folder. */
+static bool prepare_job(choose_call *call, const sm_space *space)
+{
+    static char folder[4096], list[4200];
+    uint64_t pictures;
+    screen s;
+    call->job.space = space;
+    call->job.folder = folder;
+    snprintf(folder, sizeof folder, "%s.runs", call->state != NULL ? call->state : "choose");
+    if (call->sample <= 0) return true;
+    screen_init(&s, "choose", LOG_TEXT, false);
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
+        screen_error(&s, strerror(errno));
+        return false;
+    }
+    snprintf(list, sizeof list, "%s/sample.txt", folder);
+    call->job.list = list;
+    const char *src = call->job.words[call->job.src];
+    if (job_sample(&pictures, src, call->sample, list) != SM_OK || pictures == 0) {
+        screen_error(&s,
+                     *sm_last_error() != '\0' ? sm_last_error() : "no picture is in the sample");
+        return false;
+    }
+    printf("sample    %llu of the files below %s\n", (unsigned long long)pictures, src);
+    fflush(stdout);
+    return true;
+}
+
+static int search_space(const char *space, choose_call *call)
 {
     sm_search search;
     bool resumed;
@@ -241,7 +343,9 @@ static int search_space(const char *space, const choose_call *call)
     if (status != SM_OK) return fail(call);
     int code = EXIT_DONE;
     if (resumed && !call->json) printf("resumed   %zu trials done\n", search.trial_count);
-    if (call->run != NULL) {
+    if (call->job.cmd != NULL && !prepare_job(call, &search.space)) {
+        code = EXIT_FATAL;
+    } else if (call->run != NULL || call->job.cmd != NULL) {
         code = search_with_command(&search, call);
     } else {
         sm_chooser *chooser; /* options and history are tried before they are kept */
@@ -260,31 +364,10 @@ static int search_space(const char *space, const choose_call *call)
 
 /* ---- Ask and tell */
 
-/* Keeps other asks and tells out while this one reads and writes: a lock on the state's folder, for
- * the state itself is another file after each write. It goes with the process. */
-static bool lock_folder(const char *path)
-{
-    char folder[4096];
-    const char *slash = strrchr(path, '/');
-    size_t len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-    if (len >= sizeof folder) return false;
-    snprintf(folder, sizeof folder, "%.*s.", (int)len, path);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 && flock(fd, LOCK_EX) == 0;
-}
-
-static int no_lock(const char *path)
-{
-    fprintf(stderr, "shardmill choose: cannot lock the folder of '%s': %s\n", path,
-            strerror(errno));
-    return EXIT_FATAL;
-}
-
 static int ask(const char *path, const choose_call *call)
 {
     sm_search search;
     sm_chooser *chooser;
-    if (!lock_folder(path)) return no_lock(path);
     if (sm_search_read(&search, path) != SM_OK) return fail(call);
     sm_status status = sm_search_chooser(&chooser, &search);
     if (status != SM_OK) {
@@ -342,7 +425,6 @@ static int tell(const arguments *found, const choose_call *call)
     if (failed) trial.outcome = SM_TRIAL_FAILED;
     sm_search search;
     sm_chooser *chooser;
-    if (!lock_folder(found->items[1])) return no_lock(found->items[1]);
     if (sm_search_read(&search, found->items[1]) != SM_OK) return fail(call);
     sm_status status = sm_search_chooser(&chooser, &search);
     if (status == SM_OK) {
@@ -442,12 +524,41 @@ static bool set_limit(choose_call *call)
     return true;
 }
 
+/* What the trials are run by, and what contradicts itself. */
+static const char *fault_of(const choose_call *call)
+{
+    const bool own = call->job.cmd != NULL;
+    if (own && call->run != NULL) return "trials are run by --run, or are the job behind --";
+    if (!own && (call->sample > 0 || call->job.up != NULL || call->job.down != NULL))
+        return "--sample, --up and --down go with a job behind --";
+    if (call->sample > 0 && (call->job.cmd != &pack_command || call->job.src < 0))
+        return "--sample goes with pack SRC DST: it lists a part of SRC";
+    return NULL;
+}
+
+/* With the state of a search locked, where there is one. */
+static int with_state(const char *path, const arguments *found, choose_call *call)
+{
+    enum { MOMENT_S = 5 };
+    state_lock lock;
+    const bool asks = found->count >= 2 && strcmp(found->items[0], "ask") == 0;
+    const bool tells = found->count >= 2 && strcmp(found->items[0], "tell") == 0;
+    if (path != NULL && !lock_state(&lock, path, asks || tells ? MOMENT_S : 0)) return EXIT_FATAL;
+    const int code = asks    ? ask(path, call)
+                     : tells ? tell(found, call)
+                             : search_space(found->items[0], call);
+    if (path != NULL) unlock_state(&lock);
+    return code;
+}
+
 static int run_choose(int argc, char **argv)
 {
     choose_call call = {.parallel = 1};
     arguments found;
     sm_choose_options_init(&call.options);
-    if (!read_options(&found, &call, &choose_command, argc, argv) || !set_limit(&call))
+    engine_call_init(&call.engine);
+    if (!job_read(&call.job, &choose_command, &argc, argv) ||
+        !read_options(&found, &call, &choose_command, argc, argv) || !set_limit(&call))
         return EXIT_USAGE;
     if (found.help) {
         print_help(&choose_command);
@@ -460,14 +571,21 @@ static int run_choose(int argc, char **argv)
         return EXIT_FATAL;
     }
     if (call.replay != NULL) return replay(&call);
-    if (found.count == 2 && strcmp(found.items[0], "ask") == 0) return ask(found.items[1], &call);
-    if (found.count >= 2 && strcmp(found.items[0], "tell") == 0) return tell(&found, &call);
+    const char *fault = fault_of(&call);
+    if (fault != NULL) return usage_error(&choose_command, "%s", fault);
+    if (found.count >= 2 &&
+        (strcmp(found.items[0], "ask") == 0 ? found.count == 2
+                                            : strcmp(found.items[0], "tell") == 0))
+        return with_state(found.items[1], &found, &call);
     if (found.count != 1)
         return usage_error(&choose_command, "wanted is one SPACE, 'ask STATE' or 'tell STATE …'");
-    if (call.run == NULL && call.state == NULL)
-        return usage_error(&choose_command,
-                           "wanted is --run COMMAND, or --state FILE to ask and tell");
-    return search_space(found.items[0], &call);
+    if (call.run == NULL && call.state == NULL && call.job.cmd == NULL)
+        return usage_error(&choose_command, "wanted is --run COMMAND, a job behind --, or --state "
+                                            "FILE to ask and tell");
+    if (call.job.cmd != NULL && !job_check(&call.job, &choose_command)) return EXIT_USAGE;
+    /* The whole job recurs; trials and what they save are told in samples of it. */
+    if (call.sample > 0) call.options.recurrences /= call.sample;
+    return with_state(call.state, &found, &call);
 }
 
 const command choose_command = {.name = "choose",
@@ -475,4 +593,6 @@ const command choose_command = {.name = "choose",
                                 .summary = "the cluster to rent, from a few trial runs",
                                 .intro = intro,
                                 .rows = rows,
+                                .shared = engine_rows,
+                                .shared_at = offsetof(choose_call, engine),
                                 .run = run_choose};

@@ -2,6 +2,7 @@
 #ifndef SM_CLI_CHOOSE_H
 #define SM_CLI_CHOOSE_H
 
+#include "job.h"
 #include "screen.h"
 
 typedef struct choose_call {
@@ -10,6 +11,9 @@ typedef struct choose_call {
     double cost;             /* told; 0: from the price */
     double timeout;          /* seconds; 0: none */
     uint32_t parallel;
+    double sample; /* the share of the pictures that a trial takes; 0: all */
+    engine_call engine;
+    cluster_job job; /* with which trials are ours; cmd NULL: none */
     const char *run, *state, *history, *replay, *workload;
     bool explain, json, protocol;
 } choose_call;

@@ -5,6 +5,6 @@
 #include "options.h"
 
 extern const command pack_command, verify_command, ls_command, cp_command, measure_command,
-    report_command, choose_command, worker_command, dataproc_command;
+    report_command, choose_command, worker_command, dataproc_command, sweep_command;
 
 #endif

@@ -1,20 +1,27 @@
 #include "engines.h"
 
+#include "metrics.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static bool read_engine(void *target, const char *text, const char **want)
+const char *engine_name(int kind)
 {
     static const char *const names[] = {[ENGINE_LOCAL] = "local",
                                         [ENGINE_LINES] = "lines",
                                         [ENGINE_SPARK] = "spark",
                                         [ENGINE_DATAPROC] = "dataproc"};
+    return kind >= 0 && kind < (int)(sizeof names / sizeof *names) ? names[kind] : NULL;
+}
+
+static bool read_engine(void *target, const char *text, const char **want)
+{
     *want = "one of local|lines|spark|dataproc";
-    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
-        if (strcmp(text, names[i]) != 0) continue;
+    for (int i = 0; engine_name(i) != NULL; i++) {
+        if (strcmp(text, engine_name(i)) != 0) continue;
         *(int *)target = i;
         return true;
     }
@@ -42,6 +49,15 @@ static bool read_label(void *target, const char *text, const char **want)
     engine_call *call = target;
     *want = "KEY=VALUE, or one of too many";
     return add_pair(call->labels, &call->dataproc.label_count, LABELS_MAX, text);
+}
+
+/* Opens it at once: a long run should not end with what it cannot write. */
+static bool open_metrics(void *target, const char *text, const char **want)
+{
+    FILE *file = fopen(text, "we");
+    *want = "a file that can be written";
+    *(FILE **)target = file;
+    return file != NULL;
 }
 
 static bool read_deploy_mode(void *target, const char *text, const char **want)
@@ -110,6 +126,8 @@ const option_row engine_rows[] = {
     CUSTOM("conf", 0, "KEY=VALUE", read_conf, "a setting of Spark's; may be given many times"),
     TEXT("worker", worker, "FILE",
          "the program for the executors, or a .tgz that holds it as bin/shardmill (this program)"),
+    CUSTOM("metrics", offsetof(engine_call, metrics), "FILE", open_metrics,
+           "CPU, disk, network and memory of each machine over time, as JSON Lines"),
     HEADING("With --engine spark"),
     TEXT("master", spark.master, "URL",
          "of Spark: local[2], spark://host:7077, yarn, k8s://… (spark-submit's own setting)"),
@@ -151,6 +169,13 @@ void engine_call_init(engine_call *call)
     sm_dataproc_options_init(&call->dataproc);
 }
 
+const char *engine_call_fault(const engine_call *call)
+{
+    if (call->metrics != NULL && call->kind == ENGINE_LOCAL)
+        return "--metrics wants an --engine: it tells what other machines do";
+    return NULL;
+}
+
 static sm_status open_lines(sm_engine **engine, engine_call *call)
 {
     int out = dup(STDOUT_FILENO);
@@ -179,9 +204,21 @@ static sm_status open_dataproc(sm_engine **engine, engine_call *call, const char
     return sm_engine_dataproc(engine, options);
 }
 
-sm_status open_engine(sm_engine **engine, engine_call *call, const char *dst, screen *s)
+/* Spark starts a barrier only where it may not take executors away meanwhile (Dataproc and YARN
+ * have it do so); what the user said behind that holds. */
+static void want_executors(engine_call *call)
 {
-    *engine = NULL;
+    if (call->together < 2 || call->conf_count + 2 > CONF_MAX) return;
+    snprintf(call->instances, sizeof call->instances, "spark.executor.instances=%u",
+             call->together);
+    memmove(call->conf + 2, call->conf, call->conf_count * sizeof *call->conf);
+    call->conf[0] = "spark.dynamicAllocation.enabled=false";
+    call->conf[1] = call->instances;
+    call->conf_count += 2;
+}
+
+static sm_status make_engine(sm_engine **engine, engine_call *call, const char *dst, screen *s)
+{
     call->spark.conf = call->conf;
     call->spark.conf_count = call->conf_count;
     call->spark.worker = call->worker;
@@ -192,4 +229,14 @@ sm_status open_engine(sm_engine **engine, engine_call *call, const char *dst, sc
     case ENGINE_LOCAL: break;
     }
     return SM_OK;
+}
+
+sm_status open_engine(sm_engine **engine, engine_call *call, const char *dst, screen *s)
+{
+    *engine = NULL;
+    if (call->kind == ENGINE_DATAPROC) want_executors(call);
+    sm_status status = make_engine(engine, call, dst, s);
+    if (status == SM_OK && *engine != NULL && call->metrics != NULL)
+        status = metrics_wrap(engine, call->metrics);
+    return status;
 }

@@ -1,4 +1,4 @@
-/* The engine that pack's options choose. */
+/* The engine that the options of pack and measure choose. */
 #ifndef SM_CLI_ENGINES_H
 #define SM_CLI_ENGINES_H
 
@@ -19,13 +19,22 @@ typedef struct engine_call {
     size_t conf_count;
     const char *labels[LABELS_MAX];
     const char *worker;
-    FILE *lines; /* where the lines of ENGINE_LINES go, and its last one; else NULL */
+    FILE *metrics; /* where they go; NULL: nowhere */
+    char instances[48];
+    uint32_t together; /* executors that are to be there at once; 0: as the cluster has it */
+    FILE *lines;       /* where the lines of ENGINE_LINES go, and its last one; else NULL */
 } engine_call;
 
 /* The options of engine_call, for a command's `shared`. */
 extern const option_row engine_rows[];
 
 void engine_call_init(engine_call *call);
+
+/* What of the options contradicts itself, or NULL. */
+const char *engine_call_fault(const engine_call *call);
+
+/* "local" and so on, by engine_kind; NULL past the last. */
+const char *engine_name(int kind);
 
 /*
  * Makes the engine; *engine is NULL for ENGINE_LOCAL. dst is where the results go; s is told what

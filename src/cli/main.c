@@ -4,8 +4,8 @@
 #include <string.h>
 
 static const command *const commands[] = {
-    &pack_command,   &verify_command, &ls_command,       &cp_command,     &measure_command,
-    &report_command, &choose_command, &dataproc_command, &worker_command,
+    &pack_command,   &verify_command, &ls_command,    &cp_command,       &measure_command,
+    &report_command, &choose_command, &sweep_command, &dataproc_command, &worker_command,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -16,7 +16,7 @@ static void print_usage(FILE *to)
             "usage: shardmill COMMAND [options] …\n\n",
             sm_version());
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-8s %-10s %s\n", commands[i]->name, commands[i]->arguments,
+        fprintf(to, "  %-8s %-14s %s\n", commands[i]->name, commands[i]->arguments,
                 commands[i]->summary);
     fprintf(to, "\n"
                 "  shardmill pack photos shards --image-size 224\n"

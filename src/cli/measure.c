@@ -410,12 +410,14 @@ static int run_measure(int argc, char **argv)
     if (call.is_concurrent != (call.executors > 0))
         return usage_error(&measure_command, "--mode concurrent and --executors go together");
     const char *mode = call.engine.spark.deploy_mode;
-    if (call.engine.kind == ENGINE_DATAPROC || (mode != NULL && strcmp(mode, "cluster") == 0))
-        return usage_error(&measure_command, "trials are run by --engine spark, with its driver on "
-                                             "this machine, or by --engine lines");
+    if (mode != NULL && strcmp(mode, "cluster") == 0)
+        return usage_error(&measure_command, "with --engine spark, the driver of trials is on this "
+                                             "machine: no --deploy-mode cluster");
     if (call.is_concurrent && call.engine.kind == ENGINE_LOCAL)
         return usage_error(&measure_command, "--mode concurrent wants an --engine");
-    call.options.members = call.executors;
+    if (engine_call_fault(&call.engine) != NULL)
+        return usage_error(&measure_command, "%s", engine_call_fault(&call.engine));
+    call.options.members = call.engine.together = call.executors;
     complete(&call.options);
 
     screen_init(&call.screen, "measure", LOG_TEXT, call.quiet);

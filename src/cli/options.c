@@ -281,6 +281,34 @@ bool read_options(arguments *found, void *target, const command *cmd, int argc, 
     return true;
 }
 
+static const option_row *row_of(const command *cmd, const char *word)
+{
+    return word[1] == '-' ? find_long(cmd, word + 2, strcspn(word + 2, "="))
+                          : find_letter(cmd, word[1]);
+}
+
+static bool is_shared(const command *cmd, const option_row *found)
+{
+    FOR_EACH_ROW(row, cmd)
+    if (row == found) return table_ == 1;
+    return false;
+}
+
+void classify_words(word_kind *kinds, const command *cmd, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+        kinds[i] = WORD_ARGUMENT;
+        if (word[0] != '-' || word[1] == '\0') continue;
+        const option_row *row = row_of(cmd, word);
+        const bool whole = word[1] == '-' ? strchr(word, '=') == NULL : word[2] == '\0';
+        kinds[i] = is_shared(cmd, row) ? WORD_SHARED : WORD_OWN;
+        if (row == NULL || !takes_value(row) || !whole || i + 1 == argc) continue;
+        kinds[i + 1] = kinds[i];
+        i++;
+    }
+}
+
 /* ---- Help */
 
 /* Prints text from column on, wrapped between words; its first line stands at column already. */

@@ -58,6 +58,11 @@ bool read_options(arguments *found, void *target, const command *cmd, int argc, 
 
 void print_help(const command *cmd);
 
+/* What a word of a command line is, as read_options takes it; an option's value is as the option.
+ */
+typedef enum word_kind { WORD_ARGUMENT, WORD_OWN, WORD_SHARED } word_kind;
+void classify_words(word_kind *kinds, const command *cmd, int argc, char **argv);
+
 /* "shardmill CMD: …" and where the help is, on stderr; returns EXIT_USAGE. */
 int usage_error(const command *cmd, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

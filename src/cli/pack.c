@@ -257,6 +257,8 @@ static int run_pack(int argc, char **argv)
         return usage_error(&pack_command, "wanted are SRC and DST%s, not %d arguments%s",
                            table ? ", or DST alone" : "", found.count,
                            found.count > 2 ? ": is a glob not quoted?" : "");
+    if (engine_call_fault(&call.engine) != NULL)
+        return usage_error(&pack_command, "%s", engine_call_fault(&call.engine));
     const char *src = found.count == 2 ? found.items[0] : NULL;
     const char *dst = found.items[found.count - 1];
 

@@ -46,8 +46,9 @@ static const option_row rows[] = {
 };
 
 static const char intro[] =
-    "RESULTS are what `shardmill measure --output` wrote; several are analysed as one. The "
-    "findings\n"
+    "RESULTS are what `shardmill measure --output` wrote; several are analysed as one. Or they are "
+    "what\n"
+    "`shardmill sweep` wrote, one file alone. The findings\n"
     "are told on stdout, the one to act on first. The page opens offline, holds no script, and can "
     "be\n"
     "mailed or printed.\n"

@@ -32,6 +32,7 @@ typedef struct dataproc_run {
     sm_dataproc_job job;
     sm_price price;
     uint64_t said_ns;              /* when the last line for people was */
+    uint64_t waited_ns;            /* for the cluster to come, and to go */
     const char *doing;             /* "creating the cluster" */
     sm_buf driver, program, lines; /* URLs of what is staged */
 } dataproc_run;
@@ -146,7 +147,9 @@ static sm_status clear_away(dataproc_run *run, sm_status status)
     if (run->lines.len > 0) sm_io_remove((const char *)run->lines.data);
     run->doing = "deleting the cluster";
     if (run->cluster.made && !run->options->keep) say_how_far(run);
-    sm_status ended = sm_cluster_end(&run->cluster);
+    const uint64_t begin_ns = sm_clock_ns();
+    const sm_status ended = sm_cluster_end(&run->cluster);
+    run->waited_ns += sm_clock_ns() - begin_ns;
     if (ended == SM_ERR_CANCELLED)
         say(run,
             "the cluster's deletion was asked for, and not waited for: 'shardmill dataproc gc' "
@@ -170,12 +173,22 @@ static sm_status work(dataproc_run *run)
     if (status == SM_OK && run->options->create && !isnan(run->price.hour))
         say(run, "such a cluster costs about $%.3f an hour (list prices of %s)", run->price.hour,
             run->price.date);
+    const uint64_t begin_ns = sm_clock_ns();
     if (status == SM_OK)
         status = sm_cluster_begin(&run->cluster, &run->service, run->options, tick, run);
-    run->doing = "packing on the cluster";
+    run->waited_ns += sm_clock_ns() - begin_ns;
+    run->doing = "running on the cluster";
     if (status == SM_OK) say_how_far(run);
     if (status == SM_OK) status = submit(run);
     return status == SM_OK ? follow(run) : status;
+}
+
+static sm_engine_usage usage_of(const dataproc_run *run, bool made)
+{
+    const uint64_t there_ns = made ? sm_clock_ns() - run->cluster.since_ns : 0;
+    return (sm_engine_usage){.waited_s = (double)run->waited_ns / (double)NS_PER_S,
+                             .billed_s = (double)there_ns / (double)NS_PER_S,
+                             .cost = made ? cost_so_far(run) : 0};
 }
 
 static sm_status run_dataproc(sm_engine *engine, const sm_tasks *tasks)
@@ -190,7 +203,12 @@ static sm_status run_dataproc(sm_engine *engine, const sm_tasks *tasks)
     sm_google_want_cloud_platform();
     sm_status status = sm_dataproc_init(&run.service, self->options.project, self->options.region);
     if (status == SM_OK) status = sm_dataproc_job_init(&run.job, &run.service);
-    if (status == SM_OK) status = clear_away(&run, work(&run));
+    if (status == SM_OK) {
+        status = work(&run);
+        const bool made = run.cluster.made;
+        status = clear_away(&run, status);
+        engine->usage = usage_of(&run, made);
+    }
     sm_dataproc_job_free(&run.job);
     sm_buf_free(&run.driver);
     sm_buf_free(&run.program);

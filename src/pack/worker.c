@@ -8,6 +8,7 @@
 #include "core/buf.h"
 #include "core/machine.h"
 #include "core/status.h"
+#include "pack/loads.h"
 #include "pack/task.h"
 
 #include <errno.h>
@@ -35,9 +36,10 @@ typedef struct worker {
     sm_watch *watch;
     sm_crash crashes[CRASHES_MAX]; /* of the present task */
     size_t crash_count;
-    sm_buf said;   /* by the last child */
-    int signal;    /* that killed it; 0: none did */
-    bool is_alone; /* nobody reads our answers any more */
+    sm_loads loads; /* of the machine, during the present task */
+    sm_buf said;    /* by the last child */
+    int signal;     /* that killed it; 0: none did */
+    bool is_alone;  /* nobody reads our answers any more */
 } worker;
 
 /* ---- Bytes to and from file descriptors */
@@ -109,6 +111,7 @@ static sm_status attend(worker *w, int from, pid_t child)
     for (;;) {
         struct pollfd polled[] = {{.fd = from, .events = POLLIN}, {.fd = w->out, .events = 0}};
         int ready = poll(polled, 2, TURN_MS);
+        sm_loads_tick(&w->loads);
         w->is_alone = w->is_alone || (ready > 0 && (polled[1].revents & (POLLERR | POLLHUP)) != 0);
         if ((w->is_alone || is_cancelled(w)) && asked_ns == 0) {
             asked_ns = sm_clock_ns();
@@ -228,6 +231,7 @@ static sm_status do_task(worker *w, const sm_task *task)
     sm_buf near;
     sm_buf_init(&near, SM_PATH_LIMIT);
     w->crash_count = 0;
+    sm_loads_begin(&w->loads);
     sm_status status = SM_OK;
     for (bool again = true; status == SM_OK && again;) {
         again = false;
@@ -240,6 +244,7 @@ static sm_status do_task(worker *w, const sm_task *task)
         again = w->crash_count > before && w->crash_count < CRASHES_MAX;
         if (status == SM_OK && !again) status = answer_death(w, task, number, &near);
     }
+    if (status == SM_OK) status = sm_loads_append(&w->said, &w->loads);
     sm_buf_free(&near);
     free(s);
     return status;

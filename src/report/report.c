@@ -1,6 +1,7 @@
 #include "analyse/analyse.h"
 #include "io/io.h"
 #include "report/measure_page.h"
+#include "report/sweep_page.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -74,10 +75,38 @@ static sm_status deliver(sm_report_summary *summary, const sm_analysis *a,
     return status;
 }
 
+/* The results of a sweep: sentences and a page. */
+static sm_status report_sweep(sm_report_summary *summary, const char *path,
+                              const sm_report_options *options)
+{
+    sm_sweep sweep;
+    sm_page page;
+    sm_page_init(&page);
+    sm_status status = sm_sweep_read(&sweep, path);
+    if (status == SM_OK && (options->csv != NULL || options->json != NULL))
+        status = sm_fail(SM_ERR_USAGE,
+                         "--csv and --json are of measurements; '%s' is of a sweep, "
+                         "and JSON Lines already",
+                         path);
+    if (status == SM_OK && options->html != NULL) {
+        sm_sweep_page(&page, &sweep, options->title);
+        status = page.status;
+        if (status == SM_OK) status = sm_io_write_file(options->html, page.out.data, page.out.len);
+    }
+    if (status == SM_OK && options->on_sentence != NULL)
+        status = sm_sweep_words(&sweep, options->on_sentence, options->user);
+    if (status == SM_OK && summary != NULL)
+        *summary = (sm_report_summary){.runs = 1, .settings = json_array_size(sweep.rows)};
+    sm_page_free(&page);
+    sm_sweep_free(&sweep);
+    return status;
+}
+
 sm_status sm_report(sm_report_summary *summary, const char *const *results, size_t count,
                     const sm_report_options *options)
 {
     if (count == 0) return sm_fail(SM_ERR_USAGE, "no results to report on");
+    if (count == 1 && sm_is_sweep(results[0])) return report_sweep(summary, results[0], options);
     sm_results table;
     sm_analysis analysis = {0};
     sm_status status = sm_results_read(&table, results, count);

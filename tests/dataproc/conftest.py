@@ -2,8 +2,9 @@
 
 import pytest
 
+from conftest import EXAMPLES
 from stores.servers import Absent as NoStore
-from stores.servers import Gs
+from stores.servers import Gs, clean_environment
 from . import spark
 
 
@@ -28,3 +29,17 @@ def dataproc(gs, tmp_path):
         pytest.skip(str(reason))
     with Standin(tmp_path / "service", gs.port) as service:
         yield service
+
+
+@pytest.fixture
+def env(dataproc, tmp_path):
+    return {**clean_environment(tmp_path), **dataproc.env(),
+            "XDG_STATE_HOME": str(tmp_path / "state")}
+
+
+@pytest.fixture
+def pictures(gs):
+    """The example pictures in the bucket."""
+    for path in EXAMPLES.glob("*/*.jpg"):
+        gs.put(f"flowers/{path.parent.name}/{path.name}", path.read_bytes())
+    return gs.url("flowers")

@@ -5,24 +5,9 @@ import subprocess
 import time
 
 import pytest
-from conftest import EXAMPLES, FATAL, OK, SHARDMILL, USAGE, run, shards
-from stores.servers import clean_environment
+from conftest import FATAL, OK, SHARDMILL, USAGE, run, shards
 
 CREATE = ["--create", "--machine-type", "e2-standard-2", "--max-idle", "10m", "--max-age", "1h"]
-
-
-@pytest.fixture
-def env(dataproc, tmp_path):
-    return {**clean_environment(tmp_path), **dataproc.env(),
-            "XDG_STATE_HOME": str(tmp_path / "state")}
-
-
-@pytest.fixture
-def pictures(gs):
-    """The example pictures in the bucket."""
-    for path in EXAMPLES.glob("*/*.jpg"):
-        gs.put(f"flowers/{path.parent.name}/{path.name}", path.read_bytes())
-    return gs.url("flowers")
 
 
 def ledger(tmp_path):
