@@ -7,11 +7,13 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
-from conftest import FATAL, OK, ROOT, SHARDMILL, USAGE, kill, need_shared, refused, run, start, \
-    wait_until
+from conftest import (FATAL, HANG, OK, ROOT, SHARDMILL, USAGE, kill, need_shared, refused, run, start,
+                      wait_until)
+from dataproc import spark
 
 SPACE = """
 nodes = [2, 4, 8]
@@ -346,3 +348,32 @@ def test_beats_cherrypick_on_recorded_runs():
         ratios[method] = sum(found) / 10
     assert ratios["physical"] < 1.08
     assert ratios["physical"] < ratios["cherrypick"]
+
+
+def test_trials_of_our_own_job(tmp_path):
+    """On Spark, on a sample of the pictures; with one trial running, nobody else has the state."""
+    try:
+        env = {**os.environ, "SPARK_HOME": str(spark.spark_home())}
+    except spark.Absent as reason:
+        pytest.skip(str(reason))
+    space = tmp_path / "space.toml"
+    space.write_text('[[instance]]\nname = "vm"\nvcpus = 1\nmemory_gb = 4\nprice = 3.6\nnodes = [1, 2]\n')
+    state, out = tmp_path / "state.json", tmp_path / "out"
+    up = f"test -e {tmp_path}/up || touch {tmp_path}/up; echo 'local[{{nodes}}]'"
+    command = [SHARDMILL, "choose", space, "--state", state, "--sample", "30%", "--max-trials", "1",
+               "--up", up, "--", "pack", ROOT / "examples" / "flowers", out, "--image-size", "32"]
+    child = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+    while not (tmp_path / "up").exists():
+        time.sleep(0.05)
+    other = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert other.returncode == 1 and "another search" in other.stderr
+    said, _ = child.communicate(timeout=HANG)
+    assert child.returncode == 0 and "1 of 2 candidates tried" in said
+    (packed,) = out.glob("vm-x*")
+    assert (packed / "_SUCCESS").exists()
+    listed = int(re.search(r"^sample +(\d+) of the files", said, re.M).group(1))
+    info = json.loads((packed / "dataset_info.json").read_text())
+    assert 0 < listed < 60
+    assert sum(int(n) for split in info["splits"] for n in split["shardLengths"]) == listed
+    (trial,) = json.loads(state.read_text())["trials"]
+    assert trial["cost"] == pytest.approx(trial["seconds"] * int(packed.name[-1]) / 1000, rel=0.01)
