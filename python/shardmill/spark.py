@@ -133,7 +133,7 @@ def measure(spark: SparkSession, *sources: Place, executors: int = 0, output: Op
         options = {**options, "mode": "concurrent", "executors": executors}
     with tempfile.TemporaryDirectory(prefix="shardmill-") as scratch:
         kept = os.fspath(output) if output is not None else os.path.join(scratch, "results.jsonl")
-        words = ["--engine=lines", *measure_words(options, kept), "--", *map(os.fspath, sources)]
+        words = ["--engine=lines", *measure_words(options, kept), "--", *(os.fspath(place) for place in sources)]
         with Run("measure", *words, on_progress=False, feed=True) as run:
             groups: Dict[int, List[str]] = {}
             for line in _read_plan(run):
@@ -152,7 +152,7 @@ def measure(spark: SparkSession, *sources: Place, executors: int = 0, output: Op
 def _run_trials(spark: SparkSession, ship: _Ship, groups: List[List[str]]) -> Iterator[str]:
     """A barrier stage for each group, of as many tasks as it has lines."""
     if not _is_connect(spark):  # Spark itself would wait for minutes
-        await_slots(spark.sparkContext, max(map(len, groups), default=0), _ClusterError)
+        await_slots(spark.sparkContext, max(map(len, groups), default=0), _ClusterError)  # type: ignore[no-untyped-call]
     for lines in groups:
         frame = spark.range(0, len(lines), 1, len(lines))  # a row a partition
         yield from _lines_of(spark, frame.mapInArrow(on_executor.measures(ship.command, lines), "line string",
