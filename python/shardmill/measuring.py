@@ -76,7 +76,8 @@ def measure(*sources: Place, output: Optional[Place] = None, **options: Option) 
     """
     with tempfile.TemporaryDirectory(prefix="shardmill-") as scratch:
         kept = os.fspath(output) if output is not None else os.path.join(scratch, "results.jsonl")
-        with Run("measure", *measure_words(options, kept), "--", *(os.fspath(place) for place in sources), on_progress=False) as run:
+        places = [os.fspath(place) for place in sources]
+        with Run("measure", *measure_words(options, kept), "--", *places, on_progress=False) as run:
             for _ in run.lines():  # the table for people
                 pass
             run.finish(EXIT_WITH_FAILURES)
