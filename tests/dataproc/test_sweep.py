@@ -41,3 +41,13 @@ def test_a_sweep_creates_each_cluster_and_leaves_none(dataproc, gs, pictures, en
     assert bad["status"] == "failed" and "machine type" in bad["error"]
     assert not dataproc.alive() and not dataproc.problems
     assert "swept/e2-standard-2-x1/_SUCCESS" in gs.keys("swept/")
+
+
+def test_choose_tries_on_a_sample(dataproc, gs, pictures, env, tmp_path):
+    (tmp_path / "space.toml").write_text(SPACE.replace("x9-giant-2", "e2-standard-4"))
+    done = run("choose", tmp_path / "space.toml", "--sample", "50%", "--max-trials", "1", *PLACE, "--state",
+               tmp_path / "state.json", "--", "pack", pictures, gs.url("tried"), "--image-size", "32", env=env)
+    assert "1 of 2 candidates tried" in done.stdout
+    (trial,) = json.loads((tmp_path / "state.json").read_text())["trials"]
+    assert trial["outcome"] == "ok" and trial["seconds"] > 0 and trial["cost"] > 0
+    assert dataproc.created == 1 and not dataproc.alive() and not dataproc.problems
