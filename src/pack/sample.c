@@ -1,17 +1,23 @@
 /* What a record will take, told from a few of the pictures. */
 #include "core/hash.h"
+#include "core/machine.h"
 #include "core/status.h"
 #include "io/io.h"
 #include "pack/plan.h"
 #include "pack/record.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     SAMPLE = 64,
     GLANCE = 12, /* so many tell whether all fits into one shard; then it needs no closer look */
+    MOST_THREADS = 4,          /* more would have too little to do */
+    DECODER_LIMIT = 512 << 20, /* a picture that needs more is not tried */
     FILE_LIMIT = 64 << 20
 };
 static const uint64_t sample_seed = 0x73616d706c65; /* none that a user's shuffle would take */
@@ -55,38 +61,84 @@ static sm_status record_size(size_t *size, sm_picture *picture, sm_recorder *rec
     return status;
 }
 
-typedef struct sums {
-    double taken, sum, squares;
-} sums;
+/* The chosen inputs' records, measured by several threads. */
+typedef struct trial {
+    const sm_inputs *inputs;
+    const sm_pack_options *options;
+    const candidate *chosen;
+    size_t end;
+    atomic_size_t next;   /* of the chosen, to be measured */
+    size_t sizes[SAMPLE]; /* of the records; 0: it makes none */
+    pthread_mutex_t lock;
+    sm_status status; /* the first error */
+    char error[SM_ERROR_MAX];
+} trial;
 
-/* Adds up what the chosen inputs from number first on take. */
-static sm_status measure(sums *total, const candidate *chosen, size_t first, size_t end,
-                         const sm_inputs *inputs, sm_picture *picture, sm_recorder *recorder)
+static sm_status measure_some(trial *t, sm_picture *picture, sm_recorder *recorder)
 {
     sm_buf work[3];
     for (size_t i = 0; i < 3; i++) sm_buf_init(&work[i], FILE_LIMIT);
     sm_status status = SM_OK;
-    for (size_t i = first; status == SM_OK && i < end; i++) {
-        size_t size;
-        status =
-            record_size(&size, picture, recorder, inputs, &inputs->items[chosen[i].input], work);
-        if (status != SM_OK || size == 0) continue;
-        total->sum += (double)size;
-        total->squares += (double)size * (double)size;
-        total->taken++;
-    }
+    for (size_t i; status == SM_OK && (i = atomic_fetch_add(&t->next, 1)) < t->end;)
+        status = record_size(&t->sizes[i], picture, recorder, t->inputs,
+                             &t->inputs->items[t->chosen[i].input], work);
     for (size_t i = 0; i < 3; i++) sm_buf_free(&work[i]);
     return status;
 }
 
-static sm_sample conclude(const sums *total, const sm_inputs *inputs)
+static void *measure_in_thread(void *arg)
 {
-    if (total->taken == 0) return (sm_sample){0};
-    double mean = total->sum / total->taken;
-    double variance = fmax(total->squares / total->taken - mean * mean, 0);
+    trial *t = arg;
+    sm_picture *picture = NULL;
+    sm_recorder *recorder = NULL;
+    sm_picture_options options = t->options->picture;
+    options.max_memory = DECODER_LIMIT;
+    sm_status status = sm_picture_new(&picture, &options);
+    if (status == SM_OK) status = sm_recorder_new(&recorder, t->inputs, t->options->schema);
+    if (status == SM_OK) status = measure_some(t, picture, recorder);
+    sm_recorder_free(recorder);
+    sm_picture_free(picture);
+    if (status == SM_OK) return NULL;
+    pthread_mutex_lock(&t->lock);
+    if (t->status == SM_OK) snprintf(t->error, sizeof t->error, "%s", sm_last_error());
+    t->status = status;
+    pthread_mutex_unlock(&t->lock);
+    return NULL;
+}
+
+/* Measures the chosen up to number end that are not measured yet. This thread does it, and others
+ * help, as many as there can be. */
+static sm_status measure(trial *t, size_t end)
+{
+    pthread_t threads[MOST_THREADS];
+    size_t wanted = t->options->threads > 0 ? t->options->threads : sm_machine_threads();
+    size_t started = 0;
+    t->end = end;
+    if (wanted > MOST_THREADS) wanted = MOST_THREADS;
+    while (started + 1 < wanted && started + 1 < end &&
+           pthread_create(&threads[started], NULL, measure_in_thread, t) == 0)
+        started++;
+    measure_in_thread(t);
+    for (size_t i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    atomic_store(&t->next, end); /* those who found nothing more counted on */
+    return t->status == SM_OK ? SM_OK : sm_fail(t->status, "%s", t->error);
+}
+
+static sm_sample conclude(const trial *t)
+{
+    double taken = 0, sum = 0, squares = 0;
+    for (size_t i = 0; i < t->end; i++) {
+        const double size = (double)t->sizes[i];
+        sum += size;
+        squares += size * size;
+        taken += t->sizes[i] > 0;
+    }
+    if (taken == 0) return (sm_sample){0};
+    double mean = sum / taken;
+    double variance = fmax(squares / taken - mean * mean, 0);
     /* A sample of the whole set has no error. */
-    double left_out = fmax(1 - total->taken / (double)inputs->count, 0);
-    return (sm_sample){.mean = mean, .bound = mean + 3 * sqrt(left_out * variance / total->taken)};
+    double left_out = fmax(1 - taken / (double)t->inputs->count, 0);
+    return (sm_sample){.mean = mean, .bound = mean + 3 * sqrt(left_out * variance / taken)};
 }
 
 /* With --encode-format keep, sizes are known: the files' own. */
@@ -121,20 +173,16 @@ sm_status sm_plan_sample(sm_sample *sample, const sm_inputs *inputs, const sm_pa
     if (!options->dry_run && surely_one_shard(inputs, options)) return SM_OK;
     candidate chosen[SAMPLE];
     size_t count = choose_sample(chosen, inputs), first = count < GLANCE ? count : GLANCE;
-    sums total = {0};
-    sm_picture *picture = NULL;
-    sm_recorder *recorder = NULL;
-    sm_status status = sm_picture_new(&picture, &options->picture);
-    if (status == SM_OK) status = sm_recorder_new(&recorder, inputs, options->schema);
-    if (status == SM_OK) status = measure(&total, chosen, 0, first, inputs, picture, recorder);
-    if (status == SM_OK) *sample = conclude(&total, inputs);
+    trial t = {.inputs = inputs, .options = options, .chosen = chosen};
+    pthread_mutex_init(&t.lock, NULL);
+    sm_status status = measure(&t, first);
+    if (status == SM_OK) *sample = conclude(&t);
     bool one_shard = (double)inputs->count * sample->bound < options->max_shard_size_mb * 1e6;
     bool enough = one_shard && !options->dry_run; /* a dry run tells the mean */
     if (status == SM_OK && !enough) {
-        status = measure(&total, chosen, first, count, inputs, picture, recorder);
-        *sample = conclude(&total, inputs);
+        status = measure(&t, count);
+        *sample = conclude(&t);
     }
-    sm_recorder_free(recorder);
-    sm_picture_free(picture);
+    pthread_mutex_destroy(&t.lock);
     return status;
 }
