@@ -136,12 +136,14 @@ static void note_reached(const sm_transfer *t, bool is_good)
     pthread_mutex_unlock(&reached_lock);
 }
 
-/* Nothing good came of t's host for as long as t was tried in vain: it is not t's object. */
+/* Nothing good came of t's host in the later half of the time for which t was tried in vain: it is
+ * not t's object. In the earlier half, others may have been answered before the host went away. */
 static bool is_host_down(const sm_transfer *t)
 {
     pthread_mutex_lock(&reached_lock);
     const reached_host *host = find_reached(t);
-    const bool down = host == NULL || host->good_ns <= t->backoff.since_ns;
+    const uint64_t half = t->backoff.patience_ns / 2, now = sm_clock_ns();
+    const bool down = host == NULL || now - host->good_ns > half;
     pthread_mutex_unlock(&reached_lock);
     return down;
 }
