@@ -85,18 +85,12 @@ static sm_status tick(void *user)
 
 /* ---- The steps */
 
-static bool is_archive(const char *worker)
-{
-    const size_t len = worker == NULL ? 0 : strlen(worker);
-    return len > 4 && strcmp(worker + len - 4, ".tgz") == 0;
-}
-
 static sm_status stage(dataproc_run *run)
 {
     const sm_dataproc_options *o = run->options;
     sm_status status = sm_stage_bytes(&run->driver, o->staging, "shardmill_driver.py",
                                       sm_spark_driver, sm_spark_driver_len);
-    if (status == SM_OK && is_archive(o->worker))
+    if (status == SM_OK && sm_spark_is_bundle(o->worker))
         status = sm_stage_file(&run->program, o->staging, "shardmill-worker.tgz", o->worker);
     else if (status == SM_OK)
         status = sm_stage_file(&run->program, o->staging, "shardmill",
@@ -108,7 +102,7 @@ static sm_status stage(dataproc_run *run)
 static sm_status submit(dataproc_run *run)
 {
     const sm_dataproc_options *o = run->options;
-    const bool archive = is_archive(o->worker);
+    const bool archive = sm_spark_is_bundle(o->worker);
     const char *program = (const char *)run->program.data;
     char archive_url[SM_PATH_LIMIT + 32];
     snprintf(archive_url, sizeof archive_url, "%s#shardmill-worker", program);

@@ -185,11 +185,11 @@ static sm_status add_conf(spark_run *run, const char *setting)
     return status == SM_OK ? add_word(run, "%s", setting) : status;
 }
 
-static bool is_archive(const char *path)
+bool sm_spark_is_bundle(const char *worker)
 {
-    const size_t len = strlen(path);
-    return (len > 4 && strcmp(path + len - 4, ".tgz") == 0) ||
-           (len > 7 && strcmp(path + len - 7, ".tar.gz") == 0);
+    const size_t len = worker == NULL ? 0 : strlen(worker);
+    return (len > 4 && strcmp(worker + len - 4, ".tgz") == 0) ||
+           (len > 7 && strcmp(worker + len - 7, ".tar.gz") == 0);
 }
 
 static bool is_cluster(const spark_engine *spark)
@@ -226,7 +226,7 @@ static sm_status add_settings(spark_run *run)
 static sm_status add_files(spark_run *run)
 {
     const char *worker = run->spark->worker;
-    const bool archive = worker != NULL && is_archive(worker);
+    const bool archive = sm_spark_is_bundle(worker);
     sm_status status = SM_OK;
     if (archive) {
         status = add_word(run, "--archives");
