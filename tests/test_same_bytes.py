@@ -1,8 +1,10 @@
 """The same input and options give the same bytes, whatever the threads; other options, others."""
 
+import os
+
 import pytest
 
-from conftest import CLASSES, EXAMPLES, crowd, file_names, pack, tree
+from conftest import CLASSES, EXAMPLES, crowd, file_names, need_tool, pack, tree
 
 OPTIONS = ["--shards", "7", "--split", "train=0.8,val=0.2"]
 
@@ -29,6 +31,21 @@ def test_twice_the_same(tmp_path, options):
     for name, threads in (("a", "1"), ("b", "3")):
         pack(EXAMPLES, tmp_path / name, *options, "--threads", threads)
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
+
+
+def test_who_reads_does_not_matter(tmp_path):
+    """Converters read what comes at once; when reading holds them up, readers take over."""
+    library = need_tool("slow_read.so")
+    src = crowd(tmp_path / "src", 10)
+    readers = {}
+    for name, microseconds in (("fast", "0"), ("slow", "3000")):
+        log = tmp_path / f"{name}.log"
+        pack(src, tmp_path / name, "--name", "set", *OPTIONS, "--threads", "1",
+             env={**os.environ, "LD_PRELOAD": str(library), "READ_LOG": str(log), "SLOW_READ_US": microseconds})
+        readers[name] = set(log.read_text().split())
+    assert len(readers["slow"]) > 2
+    assert len(readers["fast"]) == 1
+    assert tree(tmp_path / "fast") == tree(tmp_path / "slow")
 
 
 def test_memory_does_not_matter(tmp_path):
