@@ -206,9 +206,9 @@ static bool was_held_up(const sm_chunk *chunk, uint64_t waits)
 static sm_status convert_chunk(pipeline *p, sm_chunk *chunk, sm_bench *bench)
 {
     uint64_t before = 0, after = UINT64_MAX; /* where the system does not tell */
-    if (!chunk->is_read) sm_thread_waits(&before);
+    sm_thread_waits(&before);
     sm_status status = sm_chunk_convert(chunk, bench, &p->large);
-    if (!chunk->is_read) sm_thread_waits(&after);
+    sm_thread_waits(&after);
     if (!chunk->is_read && was_held_up(chunk, after - before)) wake_readers(p);
     return status == SM_OK ? sm_chunk_compress(chunk, bench) : status;
 }
