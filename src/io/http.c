@@ -136,14 +136,16 @@ static void note_reached(const sm_transfer *t, bool is_good)
     pthread_mutex_unlock(&reached_lock);
 }
 
-/* Nothing good came of t's host in the later half of the time for which t was tried in vain: it is
- * not t's object. In the earlier half, others may have been answered before the host went away. */
+/* Nothing good came of t's host in the later half of the time between t's first failed try and its
+ * last: it is not t's object. In the earlier half, others may have been answered before the host
+ * went away. */
 static bool is_host_down(const sm_transfer *t)
 {
     pthread_mutex_lock(&reached_lock);
     const reached_host *host = find_reached(t);
-    const uint64_t half = t->backoff.patience_ns / 2, now = sm_clock_ns();
-    const bool down = host == NULL || now - host->good_ns > half;
+    const uint64_t now = sm_clock_ns();
+    const uint64_t since = t->backoff.tries > 1 ? t->backoff.failed_ns : t->backoff.since_ns;
+    const bool down = host == NULL || host->good_ns < since + (now - since) / 2;
     pthread_mutex_unlock(&reached_lock);
     return down;
 }

@@ -66,10 +66,12 @@ bool sm_backoff_next(sm_backoff *backoff, uint64_t retry_after_ms, uint64_t *wai
     uint64_t longest = (uint64_t)FIRST_WAIT_MS << doublings;
     if (longest > WAIT_MAX_MS) longest = WAIT_MAX_MS;
     if (sm_is_stopping()) return false;
-    uint64_t wait = random_below(longest * NS_PER_MS) + retry_after_ms * NS_PER_MS;
-    backoff->tries++;
-    if (sm_clock_ns() + wait > backoff->since_ns + backoff->patience_ns) return false;
-    *wait_ns = wait;
+    const uint64_t now = sm_clock_ns(), deadline = backoff->since_ns + backoff->patience_ns;
+    if (backoff->tries++ == 0) backoff->failed_ns = now;
+    const uint64_t asked = retry_after_ms * NS_PER_MS;
+    const uint64_t wait = asked + random_below(longest * NS_PER_MS);
+    if (now >= deadline || asked > deadline - now) return false;
+    *wait_ns = wait < deadline - now ? wait : deadline - now;
     return true;
 }
 

@@ -7,6 +7,7 @@
 typedef struct sm_backoff {
     unsigned tries;       /* that failed since the last progress */
     uint64_t since_ns;    /* of the last progress, or the beginning */
+    uint64_t failed_ns;   /* of the first try that failed since then */
     uint64_t patience_ns; /* how long after it there is still another try */
 } sm_backoff;
 
@@ -14,7 +15,8 @@ void sm_backoff_init(sm_backoff *backoff);
 /* Something came: the clock and the waits begin anew. */
 void sm_backoff_progress(sm_backoff *backoff);
 /* How long to wait before the next try: a random part of a time that doubles, and no less than
- * retry_after_ms. False: that would be past the deadline, or all is to end. */
+ * retry_after_ms; the last try is at the deadline. False: that is past, retry_after_ms would be, or
+ * all is to end. */
 bool sm_backoff_next(sm_backoff *backoff, uint64_t retry_after_ms, uint64_t *wait_ns);
 /* The same, and sleeps so long; false also when sm_stop_waiting ends the sleep. */
 bool sm_backoff_sleep(sm_backoff *backoff, uint64_t retry_after_ms);

@@ -92,7 +92,7 @@ class FaultProxy:
         self.upstream, self.faults, self.share, self.most = upstream, list(faults), share, most
         self.random, self.lock = random.Random(seed), threading.Lock()
         self.hits, self.seen = Counter(), 0
-        self.open = set()
+        self.open, self.gone = set(), False
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.listener.getsockname()[1]
 
@@ -104,7 +104,7 @@ class FaultProxy:
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         with self.lock:
-            left = list(self.open)
+            self.gone, left = True, list(self.open)
         for connection in left:
             try:
                 connection.shutdown(socket.SHUT_RDWR)
@@ -126,6 +126,8 @@ class FaultProxy:
             store = socket.create_connection(("127.0.0.1", self.upstream))
             store.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
+                if self.gone:  # accepted just before
+                    return
                 self.open |= {client, store}
             asked, answered = client.makefile("rb"), store.makefile("rb")
             while self._relay(client, store, asked, answered):

@@ -175,6 +175,13 @@ static void waits_longer_until_it_gives_up(void **state)
     assert_true(sm_backoff_next(&backoff, 40000, &wait));
     assert_true(wait >= 40 * (uint64_t)SECOND);
     assert_false(sm_backoff_next(&backoff, 100001, &wait)); /* past the deadline */
+    setenv("SHARDMILL_RETRY_SECONDS", "5", 1);
+    sm_backoff_init(&backoff);
+    for (int i = 0; i < 200; i++) { /* the last try is at the deadline, however long the wait */
+        backoff.tries = 7;
+        assert_true(sm_backoff_next(&backoff, 0, &wait));
+        assert_true(wait <= 5 * (uint64_t)SECOND);
+    }
     setenv("SHARDMILL_RETRY_SECONDS", "0", 1);
     sm_backoff_init(&backoff);
     assert_false(sm_backoff_next(&backoff, 0, &wait));
