@@ -41,10 +41,16 @@ static void find_places(cluster_job *j, char **words)
     if (j->dst == j->src) j->src = -1; /* DST alone, with a list or manifest */
 }
 
+/* What stands behind an option of the engine, on either side of the "--". */
+static const char *engine_value(const cluster_job *j, const char *name)
+{
+    const char *value = value_behind(j->words, j->count, name);
+    return value != NULL ? value : value_behind(j->engine, j->engine_count, name);
+}
+
 static int find_kind(const cluster_job *j)
 {
-    const char *word = value_behind(j->words, j->count, "--engine");
-    if (word == NULL) word = value_behind(j->engine, j->engine_count, "--engine");
+    const char *word = engine_value(j, "--engine");
     for (int i = 0; word != NULL && engine_name(i) != NULL; i++)
         if (strcmp(engine_name(i), word) == 0) return i;
     return ENGINE_LOCAL;
@@ -105,6 +111,18 @@ void job_name(char name[JOB_NAME_MAX], const sm_candidate *c)
         if (strchr("/:@+", *at) != NULL) *at = '-';
 }
 
+double job_vcpus(const cluster_job *j, const sm_candidate *c)
+{
+    static char filled[TEMPLATE_MAX];
+    if (j->kind != ENGINE_DATAPROC || c->nodes < 1.5) return c->nodes * c->vcpus;
+    const char *spot = engine_value(j, "--spot");
+    const char *master = engine_value(j, "--master-type");
+    const char *last = master == NULL ? NULL : strrchr(master, '-'); /* "e2-standard-4" */
+    const double more =
+        spot != NULL && fill_template(filled, spot, c, NULL) ? strtod(filled, NULL) : 0;
+    return (c->nodes + more) * c->vcpus + (last == NULL ? c->vcpus : strtod(last + 1, NULL));
+}
+
 /* ---- One run */
 
 typedef struct job_runner {
@@ -112,6 +130,7 @@ typedef struct job_runner {
     const sm_candidate *candidate;
     char folder[SM_CHOOSE_NAME_MAX + 4096];
     char master[512]; /* that --up told; "" */
+    pid_t group;      /* of what was started last */
     char *words[2 * JOB_WORDS_MAX + 32];
     int count;
 } job_runner;
@@ -176,17 +195,30 @@ static bool make_words(job_runner *r)
     return good;
 }
 
+/* Passes a wish to stop on, once: asked twice, a run ends at once, and its cluster stays. */
+static void pass_on(pid_t group, double *told)
+{
+    if (caught_signal() == 0) return;
+    if (*told == 0) {
+        *told = background_clock();
+        kill(-group, SIGTERM);
+    }
+    if (background_clock() - *told > JOB_PATIENCE_S - 10) kill(-group, SIGKILL);
+}
+
 /* Starts words (program NULL: this one) with its output in FOLDER/out and its messages in
- * FOLDER/log, and waits. A wish to stop is passed on, unless it clears away. The exit code; 127: it
- * could not be started. */
-static int carry_out(const job_runner *r, const char *program, char *const *words, const char *out,
+ * FOLDER/log, and waits. It leads a process group, so that what our own group is told reaches it
+ * through us alone; and not at all when it clears away. The exit code; 127: it could not be
+ * started. */
+static int carry_out(job_runner *r, const char *program, char *const *words, const char *out,
                      bool clears)
 {
     char path[sizeof r->folder + 32];
     int how = 0;
-    bool told = false;
+    double told = 0;
     pid_t id = fork();
     if (id == 0) {
+        setpgid(0, 0);
         snprintf(path, sizeof path, "%s/%s", r->folder, out);
         const int to = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
         snprintf(path, sizeof path, "%s/log", r->folder);
@@ -198,15 +230,17 @@ static int carry_out(const job_runner *r, const char *program, char *const *word
         _exit(127);
     }
     if (id < 0) return 127;
+    setpgid(id, id);
+    r->group = id;
     while (waitpid(id, &how, WNOHANG) == 0) {
         const struct timespec turn = {.tv_nsec = 20000000};
-        if (!clears && caught_signal() != 0 && !told) told = kill(id, SIGTERM) == 0;
+        if (!clears) pass_on(id, &told);
         nanosleep(&turn, NULL);
     }
     return WIFEXITED(how) ? WEXITSTATUS(how) : 128;
 }
 
-static int run_shell(const job_runner *r, const char *template, const char *out, bool clears)
+static int run_shell(job_runner *r, const char *template, const char *out, bool clears)
 {
     static char filled[TEMPLATE_MAX];
     if (!fill_template(filled, template, r->candidate, master_of(r))) return 127;
@@ -272,6 +306,7 @@ int job_run(void *user, uint32_t candidate)
     }
     job_end end = {0};
     if (j->up != NULL && (end.code = run_shell(r, j->up, "up", false)) != 0) end.failed = "up";
+    const pid_t up = r->group;
     if (j->up != NULL && end.failed == NULL) read_master(r);
     if (end.failed == NULL && j->up != NULL && *r->master == '\0') end.failed = "up";
     clock_gettime(CLOCK_REALTIME, &now);
@@ -283,6 +318,7 @@ int job_run(void *user, uint32_t candidate)
     }
     end.wall_s = background_clock() - begin;
     if (j->down != NULL) run_shell(r, j->down, "down", true);
+    if (up > 0) kill(-up, SIGTERM); /* what it left running */
     const bool told = tell(r, job_describe(j, r->candidate, r->folder, &end));
     return end.failed == NULL && told && caught_signal() == 0 ? EXIT_DONE : EXIT_FATAL;
 }

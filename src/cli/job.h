@@ -39,6 +39,10 @@ bool job_read(cluster_job *j, const command *cmd, int *argc, char **argv);
  */
 bool job_check(const cluster_job *j, const command *cmd);
 
+/* vCPUs that a candidate's cluster takes of a quota: on Dataproc its master and spot machines, too.
+ */
+double job_vcpus(const cluster_job *j, const sm_candidate *candidate);
+
 /* "e2-standard-4-x2": the folder of a candidate, and where in DST its shards go. */
 void job_name(char name[JOB_NAME_MAX], const sm_candidate *candidate);
 

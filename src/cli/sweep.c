@@ -54,7 +54,7 @@ static const option_row rows[] = {
      .min = 1,
      .max = UINT32_MAX,
      .help = "of all clusters that are there at once, a quota: a configuration waits until it fits "
-             "(Dataproc's masters count too)"},
+             "(on Dataproc masters and --spot machines count, too)"},
     {.name = "timeout",
      .kind = OPTION_U32,
      .offset = AT(timeout),
@@ -111,9 +111,7 @@ static const char intro[] =
 
 static double vcpus_of(const sweep_call *call, size_t i)
 {
-    const sm_candidate *c = &call->space.candidates[i];
-    const bool master = call->job.kind == ENGINE_DATAPROC && c->nodes > 1.5;
-    return (c->nodes + master) * c->vcpus;
+    return job_vcpus(&call->job, &call->space.candidates[i]);
 }
 
 static size_t count_state(const sweep_call *call, run_state state)

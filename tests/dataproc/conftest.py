@@ -19,15 +19,16 @@ def gs(tmp_path_factory):
 
 
 @pytest.fixture
-def dataproc(gs, tmp_path):
-    """A fresh service, with nothing in it."""
+def dataproc(request, gs, tmp_path):
+    """A fresh service, with nothing in it; parametrized indirectly, with these settings of Standin."""
     pytest.importorskip("google.cloud.dataproc_v1", reason="no google-cloud-dataproc")
+    pytest.importorskip("google.cloud.monitoring_v3", reason="no google-cloud-monitoring")
     from .standin import Standin
     try:
         spark.spark_home()
     except spark.Absent as reason:
         pytest.skip(str(reason))
-    with Standin(tmp_path / "service", gs.port) as service:
+    with Standin(tmp_path / "service", gs.port, **getattr(request, "param", {})) as service:
         yield service
 
 

@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 PATIENCE = 120  # seconds until a cluster is up, on a busy machine
+BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # for JVMs that live some seconds
 
 
 class Absent(Exception):
@@ -46,17 +47,21 @@ def free_port():
 
 class SparkCluster:
     """A master and workers; each worker has the cores that its machine type has. env is what the
-    machines of the cluster have in their environment; unwanted() ends the wait for them."""
+    machines of the cluster have in their environment; unwanted() ends the wait for them. A cluster
+    that is local has no JVMs but those of its jobs: they run in Spark's local mode, with as many cores."""
 
-    def __init__(self, folder, workers, cores, env, unwanted=lambda: False):
+    def __init__(self, folder, workers, cores, env, unwanted=lambda: False, local=False):
         self.folder, self.home = Path(folder), spark_home()
         self.folder.mkdir(parents=True)
         self.port, self.page = free_port(), free_port()
-        self.master = f"spark://127.0.0.1:{self.port}"
+        self.master = f"local[{workers * cores}]" if local else f"spark://127.0.0.1:{self.port}"
         self.env = {**os.environ, **env, "SPARK_HOME": str(self.home), "SPARK_LOCAL_IP": "127.0.0.1",
-                    "SPARK_DAEMON_MEMORY": "256m", "PYSPARK_PYTHON": _python(self.home),
+                    "SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": BRIEF,
+                    "SPARK_LAUNCHER_OPTS": BRIEF, "PYSPARK_PYTHON": _python(self.home),
                     "PYSPARK_DRIVER_PYTHON": _python(self.home)}
         self.children = []
+        if local:
+            return
         self._start("master", "Master", "--host", "127.0.0.1", "--port", str(self.port),
                     "--webui-port", str(self.page))
         for number in range(workers):
@@ -92,7 +97,9 @@ class SparkCluster:
         """Starts spark-submit in a folder of its own; returns the process."""
         command = [self.home / "bin" / "spark-submit", "--master", self.master,
                    "--conf", "spark.ui.enabled=false", "--conf", "spark.driver.host=127.0.0.1",
-                   "--conf", "spark.executor.memory=600m", "--driver-memory", "600m"]
+                   "--conf", "spark.executor.memory=600m", "--driver-memory", "600m",
+                   "--conf", f"spark.driver.extraJavaOptions={BRIEF}",
+                   "--conf", f"spark.executor.extraJavaOptions={BRIEF}"]
         for key, value in properties.items():
             command += ["--conf", f"{key}={value}"]
         if files:

@@ -1,8 +1,9 @@
 """A stand-in for Dataproc's REST service that does the real work: a cluster is a real Spark
 standalone cluster, a job a real spark-submit of the staged files.
 
-Requests are checked strictly against google-cloud-dataproc's protobuf classes: an unknown field or
-a value of the wrong type is a 400, as with the service. States, operations and errors are those of
+Requests are checked strictly against the protobuf classes of google-cloud-dataproc (and
+google-cloud-monitoring, for the series of its machines): an unknown field or a value of the wrong
+type is a 400, as with the service. States, operations and errors are those of
 the service's documentation (REST reference v1: projects.regions.clusters, .jobs, .operations).
 `problems` lists what a client did that the service may let pass, and should not.
 """
@@ -22,7 +23,7 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from google.cloud import dataproc_v1
+from google.cloud import dataproc_v1, monitoring_v3
 from google.protobuf import json_format
 
 from .spark import SparkCluster, end
@@ -31,6 +32,8 @@ OUTPUT_CHUNK = 64 << 10  # bytes of a job's output in one object
 MACHINE = re.compile(r"(?:.*/)?[a-z]\d\w*-(?:standard|highmem|highcpu)-(\d+)$")
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,49}[a-z0-9])?$")
 EMAIL = "packer@tests.example"
+METRICS = ("cpu/utilization", "network/received_bytes_count", "network/sent_bytes_count",
+           "disk/read_bytes_count", "disk/write_bytes_count")
 ENDED = ("DONE", "ERROR", "CANCELLED")
 
 
@@ -75,11 +78,20 @@ class Cluster:
         config = body.setdefault("config", {})
         properties = config.get("softwareConfig", {}).get("properties", {})
         workers = config.get("workerConfig", {})
+        spot = config.get("secondaryWorkerConfig", {})
         self.single = properties.get("dataproc:dataproc.allow.zero.workers") == "true"
         self.workers = 0 if self.single else workers.get("numInstances", 2)
         if not self.single and self.workers < 2:
             raise Refusal(400, "INVALID_ARGUMENT", "Cluster must have 0 (single node) or at least "
                                                    f"2 workers, but got {self.workers}")
+        self.spot = spot.get("numInstances", 0)
+        if self.spot and self.single:
+            raise Refusal(400, "INVALID_ARGUMENT", "Single node clusters cannot have secondary workers")
+        if spot.get("machineTypeUri"):
+            raise Refusal(400, "INVALID_ARGUMENT", "Secondary workers have the primary workers' machine type")
+        for group in ("masterConfig", "workerConfig"):
+            if config.get(group, {}).get("preemptibility", "NON_PREEMPTIBLE") != "NON_PREEMPTIBLE":
+                raise Refusal(400, "INVALID_ARGUMENT", f"{group} cannot be preemptible")
         self.master_cores = vcpus(config.get("masterConfig", {}).get("machineTypeUri"))
         self.worker_cores = vcpus(workers.get("machineTypeUri")) if self.workers else 0
         life = config.get("lifecycleConfig", {})
@@ -90,7 +102,12 @@ class Cluster:
         self.state("CREATING")
 
     def cpus(self):
-        return self.master_cores + self.workers * self.worker_cores
+        return self.master_cores + (self.workers + self.spot) * self.worker_cores
+
+    def machines(self):
+        """Their names, as Dataproc gives them."""
+        return ([f"{self.name}-m"] + [f"{self.name}-w-{i}" for i in range(self.workers)]
+                + [f"{self.name}-sw-{i:04x}" for i in range(self.spot)])
 
     def state(self, state, detail=""):
         if self.history or "status" in self.body:
@@ -109,15 +126,19 @@ class Standin:
     project, region = "tests", "europe-west1"
 
     def __init__(self, folder, store_port, *, machine_env=None, cpu_quota=64, fault_rate=0.0, seed=0,
-                 start_seconds=0.0):
+                 start_seconds=0.0, local=False):
         self.folder, self.store = Path(folder), f"http://127.0.0.1:{store_port}"
         self.token, self.tokens_given, self.cpu_quota = "good-token", 0, cpu_quota
         self.machine_env = machine_env or {"STORAGE_EMULATOR_HOST": self.store}
         self.fault_rate, self.random, self.start_seconds = fault_rate, random.Random(seed), start_seconds
+        self.local = local  # its clusters are (see SparkCluster)
+        self.monitoring_allowed, self.machines = True, {}  # by the name of a cluster, also when it is gone
+        self.spans = {}  # what the service took: [kind, begin, end] by operation or job
         self.fail_next_cluster = None  # a detail: the next cluster goes to ERROR
         self.faults = []  # kinds to be served next: "503", "429", "reset", "lost"
+        self.asked = []  # every cluster that was made, as it was asked for
         self.clusters, self.jobs, self.operations, self.requests = {}, {}, {}, {}
-        self.problems, self.calls, self.created, self.most = [], [], 0, 0
+        self.problems, self.calls, self.created, self.most, self.most_cpus = [], [], 0, 0, 0
         self.lock, self.stopped, self.starting = threading.RLock(), threading.Event(), []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -148,7 +169,8 @@ class Standin:
     def env(self):
         """How shardmill finds this service, and a token for it, as on a machine of the cloud."""
         host = self.url.removeprefix("http://")
-        return {"SHARDMILL_DATAPROC_ENDPOINT": self.url, "STORAGE_EMULATOR_HOST": self.store,
+        return {"SHARDMILL_DATAPROC_ENDPOINT": self.url, "SHARDMILL_MONITORING_ENDPOINT": self.url,
+                "STORAGE_EMULATOR_HOST": self.store,
                 "GCE_METADATA_HOST": host, "NO_GCE_CHECK": "false"}
 
     def expire_token(self):
@@ -184,11 +206,13 @@ class Standin:
             "clusterName": cluster.name, "clusterUuid": cluster.uuid, "operationType": kind,
             "status": {"state": "RUNNING", "innerState": "RUNNING", "stateStartTime": now()}}}
         self.operations[name] = operation
+        self.spans[name] = [kind, time.monotonic(), None]
         return operation
 
     def _finish(self, operation, cluster=None, error=None):
         with self.lock:
             operation["metadata"]["status"]["state"] = "DONE"
+            self.spans[operation["name"]][2] = time.monotonic()
             if error:
                 operation["error"] = {"code": 13, "message": error}
             elif cluster:
@@ -211,6 +235,7 @@ class Standin:
             if name in self.clusters:
                 raise Refusal(409, "ALREADY_EXISTS", "Already exists: Failed to create cluster: Cluster "
                               f"projects/{self.project}/regions/{self.region}/clusters/{name}")
+            self.asked.append(json.loads(json.dumps(cluster)))
             made = Cluster(self, cluster)
             free = self.cpu_quota - sum(one.cpus() for one in self.clusters.values())
             if made.cpus() > free:
@@ -221,6 +246,8 @@ class Standin:
             self.clusters[name] = made
             self.created += 1
             self.most = max(self.most, len(self.clusters))
+            self.most_cpus = max(self.most_cpus, sum(one.cpus() for one in self.clusters.values()))
+            self.machines[name] = made.machines()
             operation = self._operation("CREATE", made)
             self.starting.append(threading.Thread(target=self._start, args=(made, operation)))
             self.starting[-1].start()
@@ -228,13 +255,15 @@ class Standin:
 
     def _start(self, cluster, operation):
         try:
-            time.sleep(self.start_seconds)
+            ready = time.monotonic() + self.start_seconds
+            while time.monotonic() < ready and not cluster.gone and not self.stopped.wait(0.02):
+                pass
             if self.fail_next_cluster:
                 detail, self.fail_next_cluster = self.fail_next_cluster, None
                 raise RuntimeError(detail)
-            spark = SparkCluster(self.folder / cluster.uuid, max(cluster.workers, 1),
+            spark = SparkCluster(self.folder / cluster.uuid, max(cluster.workers + cluster.spot, 1),
                                  cluster.worker_cores or cluster.master_cores, self.machine_env,
-                                 lambda: cluster.gone or self.stopped.is_set())
+                                 lambda: cluster.gone or self.stopped.is_set(), self.local)
         except Exception as error:  # pylint: disable=broad-except; whatever it is, the client is told
             with self.lock:
                 cluster.state("ERROR", str(error))
@@ -334,6 +363,7 @@ class Standin:
             job["placement"]["clusterUuid"] = cluster.uuid
             job["status"] = {"state": "PENDING", "stateStartTime": now()}
             self.jobs[name] = job
+            self.spans[name] = ["JOB", time.monotonic(), None]
             if key:
                 self.requests["submit", key] = job
             threading.Thread(target=self._run, args=(job, cluster), daemon=True).start()
@@ -344,6 +374,8 @@ class Standin:
             if job["status"]["state"] in ENDED:
                 return
             job["statusHistory"].append(job["status"])
+            if state in ENDED:
+                self.spans[job["reference"]["jobId"]][2] = time.monotonic()
             job["status"] = {"state": state, "stateStartTime": now(),
                              **({"details": details} if details else {})}
 
@@ -427,6 +459,49 @@ class Standin:
                     self._job_state(job, "CANCELLED", "Job cancelled")
         return self.job(name)
 
+    # ---- Cloud Monitoring
+
+    def series(self, query):
+        """projects.timeSeries.list with the one filter that shardmill asks for. Every machine has a value
+        for every period, that tells the metric: 0.5 of CPU, n MB/s of the n-th of METRICS."""
+        request = {}
+        for name, value in query.items():
+            *path, last = name.split(".")
+            inner = request
+            for part in path:
+                inner = inner.setdefault(part, {})
+            inner[last] = [value] if last == "groupByFields" else value
+        parsed = parse(monitoring_v3.ListTimeSeriesRequest, json.dumps(request))
+        if not self.monitoring_allowed:
+            raise Refusal(403, "PERMISSION_DENIED", "Permission monitoring.timeSeries.list denied (or the "
+                                                    "resource may not exist).")
+        match = re.fullmatch(r'metric\.type = "compute\.googleapis\.com/instance/([\w/]+)" AND '
+                             r'metric\.labels\.instance_name = monitoring\.regex\.full_match\("(.+)"\)',
+                             parsed.get("filter", ""))
+        aggregation = parsed.get("aggregation", {})
+        wanted = ("ALIGN_MEAN" if match and match[1] == METRICS[0] else "ALIGN_RATE", "REDUCE_SUM",
+                  ["metric.labels.instance_name"])
+        if (not match or match[1] not in METRICS or wanted != tuple(aggregation.get(key) for key in (
+                "perSeriesAligner", "crossSeriesReducer", "groupByFields"))):
+            raise Refusal(400, "INVALID_ARGUMENT", f"unknown filter or aggregation: {query}")
+        begin, end = (datetime.datetime.fromisoformat(parsed["interval"][name]) for name in ("startTime", "endTime"))
+        period, number = datetime.timedelta(seconds=seconds(aggregation["alignmentPeriod"])), METRICS.index(match[1])
+        points = []
+        while end > begin:
+            stamp = end.isoformat().replace("+00:00", "Z")
+            points.append({"interval": {"startTime": stamp, "endTime": stamp},
+                           "value": {"doubleValue": number * 1e6 or 0.5}})
+            end -= period
+        names = [name for names in self.machines.values() for name in names if re.fullmatch(match[2], name)]
+        start = int(query.get("pageToken", 0))  # pages of one machine
+        answer = {"timeSeries": [
+            {"metric": {"type": f"compute.googleapis.com/instance/{match[1]}", "labels": {"instance_name": name}},
+             "metricKind": "GAUGE", "valueType": "DOUBLE", "points": points} for name in names[start:start + 1]]}
+        if start + 1 < len(names):
+            answer["nextPageToken"] = str(start + 1)
+        parse(monitoring_v3.ListTimeSeriesResponse, json.dumps(answer))
+        return answer
+
     # ---- HTTP
 
     def once(self, kind, query, work):
@@ -440,6 +515,8 @@ class Standin:
             return self.requests[kind, key] if key else work()
 
     def answer(self, method, path, query, body):
+        if (method, path) == ("GET", f"/v3/projects/{self.project}/timeSeries"):
+            return self.series(query)
         place = f"/v1/projects/{self.project}/regions/{self.region}/"
         if not path.startswith(place):
             raise Refusal(403, "PERMISSION_DENIED", "Permission denied on resource project "

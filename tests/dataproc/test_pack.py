@@ -1,12 +1,14 @@
 """pack --engine dataproc: the same bytes as here, and nothing left behind."""
 
+import json
 import signal
 import subprocess
 import time
 
 import pytest
-from conftest import FATAL, OK, SHARDMILL, USAGE, run, shards
+from conftest import FATAL, OK, ROOT, SHARDMILL, USAGE, lines, run, shards
 
+LOCAL = pytest.mark.parametrize("dataproc", [{"local": True}], indirect=True)
 CREATE = ["--create", "--machine-type", "e2-standard-2", "--max-idle", "10m", "--max-age", "1h"]
 
 
@@ -96,3 +98,49 @@ def test_faults_and_an_expired_token_on_the_way(dataproc, gs, pictures, env, tmp
     assert child.wait(240) == 0
     assert dataproc.created == 1 and dataproc.tokens_given >= 2
     assert dataproc.alive() == [] and dataproc.problems == []
+
+
+@LOCAL
+def test_spot_machines_stand_beside_the_workers_and_have_their_price(dataproc, gs, pictures, env):
+    beside = pack(dataproc, pictures, gs.url("out/spot"), *CREATE, "--workers", "0", "--spot", "3", code=USAGE, env=env)
+    assert "--workers" in beside.stderr and dataproc.created == 0
+    done = pack(dataproc, pictures, gs.url("out/spot"), *CREATE, "--workers", "2", "--spot", "3", env=env)
+    config = dataproc.asked[0]["config"]
+    assert config["secondaryWorkerConfig"] == {"numInstances": 3, "preemptibility": "SPOT"}
+    assert config["workerConfig"]["numInstances"] == 2
+    prices = json.loads((ROOT / "src" / "dataproc" / "prices.json").read_text())
+
+    def machine(rates):  # e2-standard-2: 2 vCPUs, 8 GB, 1000 GB of disk by default
+        rate = rates["machines"]["e2"]
+        return (2 * (rate["vcpu_hour"] + prices["dataproc_per_vcpu_hour"]) + 8 * rate["gb_hour"]
+                + 1000 * prices["disks_gb_month"]["pd-standard"] / 730)
+
+    assert f"${3 * machine(prices) + 3 * machine(prices['spot']):.3f} an hour" in done.stderr
+    assert prices["spot"]["date"] in done.stderr
+    assert dataproc.alive() == [] and dataproc.problems == []
+
+
+@LOCAL
+def test_a_machine_without_a_spot_price_has_no_limit_of_cost(dataproc, gs, pictures, env):
+    done = pack(dataproc, pictures, gs.url("out/costly"), "--create", "--machine-type", "c2-standard-4", "--spot", "2",
+                "--max-cost", "5", code=USAGE, env=env)
+    assert "--max-cost" in done.stderr and dataproc.created == 0
+
+
+@LOCAL
+def test_cloud_monitoring_is_a_supplement(dataproc, gs, pictures, env, tmp_path):
+    metrics = tmp_path / "metrics.jsonl"
+    began = time.time()
+    pack(dataproc, pictures, gs.url("out/watched"), *CREATE, "--workers", "2", "--metrics", metrics, env=env)
+    seen = [line for line in lines(metrics) if line["kind"] == "monitoring"]
+    (names,) = dataproc.machines.values()
+    assert [machine["instance"] for machine in seen] == names and len(names) == 3
+    for machine in seen:
+        assert machine["over_time"]
+        for moment, *values in machine["over_time"]:
+            assert began - 60 < moment < time.time() + 1 and values == [0.5, 1e6, 2e6, 3e6, 4e6]
+    dataproc.monitoring_allowed = False
+    done = pack(dataproc, pictures, gs.url("out/unwatched"), *CREATE, "--metrics", metrics, env=env)
+    assert "without Cloud Monitoring" in done.stderr and "monitoring.timeSeries.list" in done.stderr
+    assert [line["kind"] for line in lines(metrics)] == ["node"] * 4 + ["run"]
+    assert dataproc.problems == []

@@ -1,8 +1,11 @@
 """Measuring, sweeping and choosing on Dataproc: the stand-in's clusters are created, used and deleted."""
 
 import json
+import signal
+import time
 
-from conftest import run
+import pytest
+from conftest import HANG, run, start
 
 PLACE = ["--engine", "dataproc", "--project", "tests", "--region", "europe-west1"]
 SPACE = """
@@ -51,3 +54,59 @@ def test_choose_tries_on_a_sample(dataproc, gs, pictures, env, tmp_path):
     (trial,) = json.loads((tmp_path / "state.json").read_text())["trials"]
     assert trial["outcome"] == "ok" and trial["seconds"] > 0 and trial["cost"] > 0
     assert dataproc.created == 1 and not dataproc.alive() and not dataproc.problems
+
+
+def three(tmp_path):
+    """A space of three clusters of 2 vCPUs each."""
+    machines = ("e2-standard-2", "n1-standard-2", "e2-highmem-2")
+    one = SPACE.split("[[instance]]")[1]
+    space = tmp_path / "three.toml"
+    space.write_text("".join("[[instance]]" + one.replace("e2-standard-2", name) for name in machines))
+    return space
+
+
+@pytest.mark.parametrize("dataproc, options", [
+    ({"local": True}, ["--max-vcpus", "4"]),
+    ({"local": True, "cpu_quota": 4}, []),
+], indirect=["dataproc"], ids=["max-vcpus", "the-services-quota"])
+def test_clusters_side_by_side_within_a_quota(dataproc, gs, pictures, env, tmp_path, options):
+    results = tmp_path / "s.jsonl"
+    run("sweep", three(tmp_path), "-o", results, "--parallel-clusters", "3", *options, *PLACE, "--staging",
+        gs.url("staging"), "--", "measure", pictures, "-r", "1", "-b", "8", "-n", "1", "--repeat", "1", env=env)
+    _, *rows = [json.loads(line) for line in results.read_text().splitlines()]
+    assert sorted(row["name"] for row in rows) == ["e2-highmem-2-x1", "e2-standard-2-x1", "n1-standard-2-x1"]
+    for row in rows:
+        assert row["status"] == "ok" and row["images_per_s"] > 0 and row["priced_by"] == "engine"
+        (machine,) = row["monitored"]
+        assert machine["instance"].endswith("-m") and machine["over_time"][-1][1:] == [0.5, 1, 2, 3, 4]
+    assert dataproc.most == 2 and dataproc.most_cpus == 4 and dataproc.created == 3
+    assert not dataproc.alive() and not dataproc.problems
+
+
+def wait_until(true):
+    deadline = time.monotonic() + HANG
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("dataproc", [{"local": True, "start_seconds": HANG}], indirect=True)
+def test_a_run_that_takes_too_long_has_failed_and_leaves_no_cluster(dataproc, gs, pictures, env, tmp_path):
+    (tmp_path / "space.toml").write_text("[[instance]]" + SPACE.split("[[instance]]")[1])
+    run("sweep", tmp_path / "space.toml", "-o", tmp_path / "s.jsonl", "--timeout", "2", *PLACE, "--", "pack", pictures,
+        gs.url("late"), env=env, code=1)
+    _, row = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert row["status"] == "failed" and "longer than --timeout" in row["error"]
+    assert dataproc.created == 1
+    wait_until(lambda: not dataproc.alive())
+
+
+@pytest.mark.parametrize("dataproc", [{"local": True, "start_seconds": HANG}], indirect=True)
+def test_a_sweep_that_is_stopped_leaves_no_cluster(dataproc, gs, pictures, env, tmp_path):
+    sweep = start("sweep", three(tmp_path), "-o", tmp_path / "s.jsonl", "--parallel-clusters", "2", *PLACE, "--",
+                  "pack", pictures, gs.url("stopped"), env=env)
+    wait_until(lambda: len(dataproc.alive()) == 2)
+    sweep.send_signal(signal.SIGTERM)
+    assert sweep.wait(timeout=HANG) == 1
+    wait_until(lambda: not dataproc.alive())
+    assert dataproc.created == 2
