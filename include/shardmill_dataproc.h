@@ -23,7 +23,9 @@ typedef struct sm_dataproc_options {
     bool create, keep;                      /* make the cluster; and leave it there */
     const char *machine_type, *master_type; /* "e2-standard-4"; master_type NULL: as the workers */
     uint32_t workers;                       /* 0: a cluster of one machine, else at least 2 */
-    const char *disk_type;                  /* "pd-standard", "pd-balanced", "pd-ssd" */
+    uint32_t spot; /* spot machines beside the workers (secondary workers): cheap, and may be taken
+                      away at any time, when others do their tasks again */
+    const char *disk_type;     /* "pd-standard", "pd-balanced", "pd-ssd" */
     uint32_t disk_gb;          /* of each machine's boot disk; 0: as the service has it */
     const char *image_version; /* "2.2" */
     const char *service_account, *subnet;
@@ -38,6 +40,13 @@ typedef struct sm_dataproc_options {
 
     /* A line for people: what is being waited for, what it cost so far. May be NULL. */
     void (*on_message)(void *user, const char *line);
+    /*
+     * What Cloud Monitoring saw of a machine while the run lasted, when it may be read and has it
+     * already: {"kind":"monitoring","instance":NAME,"over_time":[[TIME,CPU,RECEIVED,SENT,READ,
+     * WRITTEN],…]}, each for the time up to TIME (seconds since 1970), CPU as a share, the others
+     * bytes a second; null is what it does not have. NULL: it is not asked.
+     */
+    void (*on_machine)(void *user, const char *json);
     void *user;
 } sm_dataproc_options;
 

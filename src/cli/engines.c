@@ -147,6 +147,9 @@ const option_row engine_rows[] = {
     TEXT("machine-type", dataproc.machine_type, "TYPE", "of the workers (e2-standard-4)"),
     TEXT("master-type", dataproc.master_type, "TYPE", "of the master (as the workers)"),
     NUMBER("workers", dataproc.workers, 0, 1000, "how many; 0: one machine is all (2)"),
+    NUMBER("spot", dataproc.spot, 0, 1000,
+           "spot machines beside the workers: cheap, and may be taken away, when others do their "
+           "tasks (0)"),
     TEXT("disk-type", dataproc.disk_type, "TYPE", "pd-standard, pd-balanced or pd-ssd"),
     NUMBER("disk-size", dataproc.disk_gb, 10, 65536, "GB of each machine's disk"),
     TEXT("image-version", dataproc.image_version, "V", "such as 2.2 (the service's own choice)"),
@@ -188,7 +191,14 @@ static sm_status open_lines(sm_engine **engine, engine_call *call)
 
 static void on_message(void *user, const char *line)
 {
-    screen_note(user, line);
+    const engine_call *call = user;
+    screen_note(call->screen, line);
+}
+
+static void on_machine(void *user, const char *json)
+{
+    const engine_call *call = user;
+    metrics_add(call->metrics, json);
 }
 
 static sm_status open_dataproc(sm_engine **engine, engine_call *call, const char *dst, screen *s)
@@ -199,7 +209,9 @@ static sm_status open_dataproc(sm_engine **engine, engine_call *call, const char
     options->labels = call->labels;
     options->worker = call->worker;
     options->on_message = on_message;
-    options->user = s;
+    options->on_machine = call->metrics == NULL ? NULL : on_machine;
+    options->user = call;
+    call->screen = s;
     if (options->staging == NULL) options->staging = dst;
     return sm_engine_dataproc(engine, options);
 }

@@ -20,6 +20,7 @@ typedef struct engine_call {
     const char *labels[LABELS_MAX];
     const char *worker;
     FILE *metrics; /* where they go; NULL: nowhere */
+    screen *screen;
     char instances[48];
     uint32_t together; /* executors that are to be there at once; 0: as the cluster has it */
     FILE *lines;       /* where the lines of ENGINE_LINES go, and its last one; else NULL */

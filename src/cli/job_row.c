@@ -59,7 +59,32 @@ static void each_object(const char *folder, const char *name, void (*fn)(void *,
 typedef struct engine_said {
     outcome *o;
     node_set *nodes;
+    json_t *monitored; /* machines, as Cloud Monitoring saw them */
+    double started;
 } engine_said;
+
+/* A machine with its rows in the units of the others: seconds since the start, a share, MB/s. */
+static json_t *take_monitored(const json_t *line, double started)
+{
+    json_t *rows = json_array();
+    size_t i, k;
+    const json_t *from, *value;
+    json_array_foreach(json_object_get(line, "over_time"), i, from)
+    {
+        json_t *row = json_array();
+        json_array_foreach(from, k, value)
+        {
+            const double number = json_number_value(value);
+            json_array_append_new(row, !json_is_number(value) ? json_null()
+                                       : k == 0               ? json_real(number - started)
+                                       : k == 1               ? json_real(number)
+                                                              : json_real(number / 1e6));
+        }
+        json_array_append_new(rows, row);
+    }
+    return json_pack("{s:O?, s:o}", "instance", json_object_get(line, "instance"), "over_time",
+                     rows);
+}
 
 static void take_metrics(void *user, const json_t *line)
 {
@@ -67,6 +92,8 @@ static void take_metrics(void *user, const json_t *line)
     const char *kind = json_string_value(json_object_get(line, "kind"));
     if (kind == NULL) return;
     if (strcmp(kind, "node") == 0) nodes_add(said->nodes, line);
+    if (strcmp(kind, "monitoring") == 0)
+        json_array_append_new(said->monitored, take_monitored(line, said->started));
     if (strcmp(kind, "run") != 0) return;
     said->o->waited_s += number(line, "waited_s");
     said->o->billed_s += number(line, "billed_s");
@@ -186,7 +213,8 @@ json_t *job_describe(const cluster_job *j, const sm_candidate *c, const char *fo
 {
     node_set nodes = {0};
     outcome o = {0};
-    engine_said said = {.o = &o, .nodes = &nodes};
+    engine_said said = {
+        .o = &o, .nodes = &nodes, .monitored = json_array(), .started = end->started};
     json_t *row = describe_cluster(c);
     each_object(folder, "metrics.jsonl", take_metrics, &said);
     if (end->failed != NULL) {
@@ -214,6 +242,8 @@ json_t *job_describe(const cluster_job *j, const sm_candidate *c, const char *fo
         set_number(row, "mb_per_s", o.seconds > 0 ? o.bytes / o.seconds / 1e6 : NAN);
     }
     nodes_describe(row, &nodes, end->started);
+    if (json_array_size(said.monitored) > 0) json_object_set(row, "monitored", said.monitored);
+    json_decref(said.monitored);
     nodes_free(&nodes);
     return row;
 }

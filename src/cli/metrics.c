@@ -29,6 +29,12 @@ static void write_line(FILE *file, json_t *object)
     json_decref(object);
 }
 
+void metrics_add(FILE *file, const char *json)
+{
+    json_t *object = json_loads(json, 0, NULL);
+    if (object != NULL) write_line(file, object);
+}
+
 static sm_status give_line(void *user, const char **line, size_t i)
 {
     const watching *w = user;

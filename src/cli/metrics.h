@@ -3,6 +3,8 @@
  *
  *   {"schema":"shardmill.metrics/1","kind":"node","id":…,"machine":…,"host":…,
  *    "address":…,"cores":N,"memory":BYTES,"samples":[[TIME,BUSY_S,RECEIVED,SENT,DISK_READ,DISK_WRITTEN,MEMORY],…]}
+ *   {"schema":"shardmill.metrics/1","kind":"monitoring","instance":…,"over_time":[…]}
+ *       what Cloud Monitoring has (shardmill_dataproc.h)
  *   {"schema":"shardmill.metrics/1","kind":"run","engine":…,"started":…,"ended":…,"waited_s":…,
  *    "billed_s":…,"cost":…}       the last line
  *
@@ -15,6 +17,9 @@
 #include <shardmill.h>
 
 #include <stdio.h>
+
+/* Writes a line of an engine's own, a JSON object with a "kind". */
+void metrics_add(FILE *file, const char *json);
 
 /* Puts another engine in front of *engine, which passes everything on and writes to file. Takes
  * both over; *engine is freed when there is no memory. */

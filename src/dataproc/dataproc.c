@@ -3,6 +3,7 @@
 #include "core/status.h"
 #include "dataproc/cluster.h"
 #include "dataproc/job.h"
+#include "dataproc/monitoring.h"
 #include "dataproc/prices.h"
 #include "dataproc/staging.h"
 #include "engine/driver.h"
@@ -15,8 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { LOOK_MS = 1000, WORD_SECONDS = 15, MIN_AGE_S = 600 };
+enum { LOOK_MS = 500, WORD_SECONDS = 15, MIN_AGE_S = 600 };
 static const uint64_t NS_PER_MS = 1000000, NS_PER_S = 1000000000;
 
 typedef struct dataproc_engine {
@@ -31,6 +33,7 @@ typedef struct dataproc_run {
     sm_cluster cluster;
     sm_dataproc_job job;
     sm_price price;
+    int64_t begun;                 /* seconds since 1970 */
     uint64_t said_ns;              /* when the last line for people was */
     uint64_t waited_ns;            /* for the cluster to come, and to go */
     const char *doing;             /* "creating the cluster" */
@@ -177,6 +180,34 @@ static sm_status work(dataproc_run *run)
     return status == SM_OK ? follow(run) : status;
 }
 
+/* ---- What Cloud Monitoring saw */
+
+static void tell_machine(const dataproc_run *run, const char *name, json_t *rows)
+{
+    json_t *line =
+        json_pack("{s:s, s:s, s:O}", "kind", "monitoring", "instance", name, "over_time", rows);
+    char *text = json_dumps(line, JSON_COMPACT);
+    if (text != NULL) run->options->on_machine(run->options->user, text);
+    free(text);
+    json_decref(line);
+}
+
+/* A supplement: that it cannot be had is no error. */
+static void tell_machines(const dataproc_run *run)
+{
+    const char *name;
+    json_t *machines = NULL, *rows;
+    if (run->options->on_machine == NULL) return;
+    const sm_monitored what = {.project = run->options->project,
+                               .cluster = run->cluster.entry.cluster,
+                               .from = run->begun,
+                               .to = (int64_t)time(NULL)};
+    if (sm_monitoring_read(&machines, &run->service, &what) != SM_OK)
+        say(run, "without Cloud Monitoring's view of the machines: %s", sm_last_error());
+    json_object_foreach(machines, name, rows) tell_machine(run, name, rows);
+    json_decref(machines);
+}
+
 static sm_engine_usage usage_of(const dataproc_run *run, bool made)
 {
     const uint64_t there_ns = made ? sm_clock_ns() - run->cluster.since_ns : 0;
@@ -190,6 +221,7 @@ static sm_status run_dataproc(sm_engine *engine, const sm_tasks *tasks)
     const dataproc_engine *self = (const dataproc_engine *)engine;
     dataproc_run run = {.options = &self->options,
                         .tasks = tasks,
+                        .begun = (int64_t)time(NULL),
                         .cluster = {.service = &run.service,
                                     .options = &self->options,
                                     .entry.lock = -1,
@@ -202,6 +234,7 @@ static sm_status run_dataproc(sm_engine *engine, const sm_tasks *tasks)
         const bool made = run.cluster.made;
         status = clear_away(&run, status);
         engine->usage = usage_of(&run, made);
+        if (status == SM_OK) tell_machines(&run);
     }
     sm_dataproc_job_free(&run.job);
     sm_buf_free(&run.driver);
@@ -249,6 +282,9 @@ static sm_status check(const sm_dataproc_options *o)
     if (o->create && o->workers == 1)
         return sm_fail(SM_ERR_USAGE, "a cluster has no workers (one machine does all) or at least "
                                      "2: --workers");
+    if (o->spot > 0 && (!o->create || o->workers == 0))
+        return sm_fail(SM_ERR_USAGE, "--spot machines stand beside the workers of a cluster that "
+                                     "--create makes: --workers 2 or more");
     if (o->create && (o->max_age_s < MIN_AGE_S || o->max_idle_s < MIN_AGE_S))
         return sm_fail(SM_ERR_USAGE, "--max-age and --max-idle are at least %d seconds", MIN_AGE_S);
     if (o->keep && !o->create) return sm_fail(SM_ERR_USAGE, "--keep goes with --create");

@@ -41,7 +41,7 @@ static double number(const json_t *object, const char *key)
 }
 
 /* "e2-standard-4": family, kind of memory, vCPUs. */
-static double machine_hour(const json_t *list, const char *type)
+static double machine_hour(const json_t *list, const char *type, const json_t *rates)
 {
     char family[32], kind[32];
     unsigned vcpus;
@@ -52,8 +52,9 @@ static double machine_hour(const json_t *list, const char *type)
         return NAN;
     const json_t *found = json_object_get(json_object_get(list, "machines"), family);
     const double gb = vcpus * number(json_object_get(found, "gb_per_vcpu"), kind);
-    const double vcpu_hour = number(found, "vcpu_hour") + number(list, "dataproc_per_vcpu_hour");
-    return vcpus * vcpu_hour + gb * number(found, "gb_hour");
+    const json_t *rate = json_object_get(rates, family);
+    const double vcpu_hour = number(rate, "vcpu_hour") + number(list, "dataproc_per_vcpu_hour");
+    return vcpus * vcpu_hour + gb * number(rate, "gb_hour");
 }
 
 static double disk_hour(const json_t *list, const sm_dataproc_options *options)
@@ -61,6 +62,15 @@ static double disk_hour(const json_t *list, const sm_dataproc_options *options)
     const char *type = options->disk_type == NULL ? "pd-standard" : options->disk_type;
     const uint32_t gb = options->disk_gb == 0 ? DEFAULT_DISK_GB : options->disk_gb;
     return gb * number(json_object_get(list, "disks_gb_month"), type) / HOURS_A_MONTH;
+}
+
+/* "2026-09-25", or "2026-09-25, of spot machines 2026-08-20". */
+static void write_date(char date[96], const json_t *list, const json_t *spot)
+{
+    const char *day = json_string_value(json_object_get(list, "date"));
+    const char *spot_day = json_string_value(json_object_get(spot, "date"));
+    snprintf(date, 96, "%.20s%s%.20s", day == NULL ? "no date" : day,
+             spot_day == NULL ? "" : ", of spot machines ", spot_day == NULL ? "" : spot_day);
 }
 
 sm_status sm_price_cluster(sm_price *price, const sm_dataproc_options *options)
@@ -71,12 +81,18 @@ sm_status sm_price_cluster(sm_price *price, const sm_dataproc_options *options)
     if (status == SM_OK) {
         const char *master =
             options->master_type == NULL ? options->machine_type : options->master_type;
-        const char *date = json_string_value(json_object_get(list, "date"));
+        const json_t *spot = json_object_get(list, "spot"),
+                     *normal = json_object_get(list, "machines");
         const double disk = disk_hour(list, options);
-        price->hour = machine_hour(list, master) + disk;
+        price->hour = machine_hour(list, master, normal) + disk;
         if (options->workers > 0)
-            price->hour += options->workers * (machine_hour(list, options->machine_type) + disk);
-        snprintf(price->date, sizeof price->date, "%s", date == NULL ? "no date" : date);
+            price->hour +=
+                options->workers * (machine_hour(list, options->machine_type, normal) + disk);
+        if (options->spot > 0)
+            price->hour += options->spot * (machine_hour(list, options->machine_type,
+                                                         json_object_get(spot, "machines")) +
+                                            disk);
+        write_date(price->date, list, options->spot > 0 ? spot : NULL);
     }
     json_decref(list);
     return status;

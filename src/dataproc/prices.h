@@ -1,5 +1,6 @@
 /*
- * What a cluster costs an hour: machines by vCPU and GB, Dataproc's premium by vCPU, boot disks.
+ * What a cluster costs an hour: machines by vCPU and GB, Dataproc's premium by vCPU (spot machines'
+ * too), boot disks.
  * The built-in list (prices.json: dated, with its source) is of one region and will age; --prices
  * replaces it.
  */
@@ -9,8 +10,8 @@
 #include <shardmill.h>
 
 typedef struct sm_price {
-    double hour; /* US dollars; NaN: the list does not have one of the machines */
-    char date[32];
+    double hour;   /* US dollars; NaN: the list does not have one of the machines */
+    char date[96]; /* of the list, for people */
 } sm_price;
 
 /* Of the cluster that options would make; options->prices NULL: the built-in list. */

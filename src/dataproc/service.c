@@ -76,6 +76,7 @@ static sm_status add_param(sm_buf *url, char *join, const char *name, const char
 static sm_status make_url(sm_buf *url, const sm_dataproc *service, const sm_dataproc_call *call)
 {
     char join = '?';
+    if (call->url != NULL) return sm_buf_printf(url, "%s", call->url);
     sm_status status = call->named ? sm_buf_printf(url, "%s/v1/%s", service->address, call->path)
                                    : sm_buf_printf(url, "%s/v1/%s/%s", service->address,
                                                    service->place, call->path);
@@ -124,6 +125,7 @@ sm_status sm_dataproc_ask(json_t **answer, const sm_dataproc *service, const sm_
     sm_http_reply_init(&reply);
     sm_buf_init(&body, BODY_MAX);
     request.clears = call->clears;
+    request.once = call->once;
     request.idempotent = true; /* what changes something has a requestId */
     request.authorize = sm_google_authorize;
     request.refused = sm_google_refused;

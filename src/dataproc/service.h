@@ -30,10 +30,12 @@ sm_status sm_dataproc_uuid(char uuid[SM_UUID_SIZE]);
 typedef struct sm_dataproc_call {
     const char *method;     /* "GET" */
     const char *path;       /* behind the place: "clusters/NAME"; a whole name with `named` */
+    const char *url;        /* instead of path: of another service of Google's; NULL: none */
     bool named;             /* path is an operation's name */
     const char *request_id; /* NULL: none, or in body */
     const char *filter, *page_token; /* of a list; NULL: none */
     const json_t *body;              /* NULL: none */
+    bool once;                       /* no second attempt */
     bool clears;            /* goes out also when all waiting is to end, as every DELETE does */
     const char *what;       /* "create the cluster": what messages say was tried */
     const char *subject;    /* its name */
