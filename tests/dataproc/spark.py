@@ -48,11 +48,13 @@ def free_port():
 class SparkCluster:
     """A master and workers; each worker has the cores that its machine type has. env is what the
     machines of the cluster have in their environment; unwanted() ends the wait for them. A cluster
-    that is local has no JVMs but those of its jobs: they run in Spark's local mode, with as many cores."""
+    that is local has no JVMs but those of its jobs: they run in Spark's local mode, with as many cores.
+    java are more options of the jobs' JVMs."""
 
-    def __init__(self, folder, workers, cores, env, unwanted=lambda: False, local=False):
+    def __init__(self, folder, workers, cores, env, unwanted=lambda: False, local=False, java=""):
         self.folder, self.home = Path(folder), spark_home()
         self.folder.mkdir(parents=True)
+        self.java = f"{BRIEF} {java}"
         self.port, self.page = free_port(), free_port()
         self.master = f"local[{workers * cores}]" if local else f"spark://127.0.0.1:{self.port}"
         self.env = {**os.environ, **env, "SPARK_HOME": str(self.home), "SPARK_LOCAL_IP": "127.0.0.1",
@@ -98,7 +100,7 @@ class SparkCluster:
         command = [self.home / "bin" / "spark-submit", "--master", self.master,
                    "--conf", "spark.ui.enabled=false", "--conf", "spark.driver.host=127.0.0.1",
                    "--conf", "spark.executor.memory=600m", "--driver-memory", "600m",
-                   "--conf", f"spark.driver.extraJavaOptions={BRIEF}",
+                   "--conf", f"spark.driver.extraJavaOptions={self.java}",
                    "--conf", f"spark.executor.extraJavaOptions={BRIEF}"]
         for key, value in properties.items():
             command += ["--conf", f"{key}={value}"]

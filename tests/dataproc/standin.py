@@ -14,6 +14,7 @@ import fnmatch
 import json
 import random
 import re
+import sys
 import threading
 import time
 import urllib.error
@@ -120,18 +121,24 @@ class Cluster:
                 "statusHistory": self.history}
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # clients may die at any time
+            super().handle_error(request, client_address)
+
+
 class Standin:
     """The service of one project and region, at url. In `with`; stop() ends what it started."""
 
     project, region = "tests", "europe-west1"
 
     def __init__(self, folder, store_port, *, machine_env=None, cpu_quota=64, fault_rate=0.0, seed=0,
-                 start_seconds=0.0, local=False):
+                 start_seconds=0.0, local=False, java=""):
         self.folder, self.store = Path(folder), f"http://127.0.0.1:{store_port}"
         self.token, self.tokens_given, self.cpu_quota = "good-token", 0, cpu_quota
         self.machine_env = machine_env or {"STORAGE_EMULATOR_HOST": self.store}
         self.fault_rate, self.random, self.start_seconds = fault_rate, random.Random(seed), start_seconds
-        self.local = local  # its clusters are (see SparkCluster)
+        self.local, self.java = local, java  # of its clusters (see SparkCluster)
         self.monitoring_allowed, self.machines = True, {}  # by the name of a cluster, also when it is gone
         self.spans = {}  # what the service took: [kind, begin, end] by operation or job
         self.fail_next_cluster = None  # a detail: the next cluster goes to ERROR
@@ -140,7 +147,7 @@ class Standin:
         self.clusters, self.jobs, self.operations, self.requests = {}, {}, {}, {}
         self.problems, self.calls, self.created, self.most, self.most_cpus = [], [], 0, 0, 0
         self.lock, self.stopped, self.starting = threading.RLock(), threading.Event(), []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         for work in (self.server.serve_forever, self._reap):
             threading.Thread(target=work, daemon=True).start()
@@ -263,7 +270,7 @@ class Standin:
                 raise RuntimeError(detail)
             spark = SparkCluster(self.folder / cluster.uuid, max(cluster.workers + cluster.spot, 1),
                                  cluster.worker_cores or cluster.master_cores, self.machine_env,
-                                 lambda: cluster.gone or self.stopped.is_set(), self.local)
+                                 lambda: cluster.gone or self.stopped.is_set(), self.local, self.java)
         except Exception as error:  # pylint: disable=broad-except; whatever it is, the client is told
             with self.lock:
                 cluster.state("ERROR", str(error))
