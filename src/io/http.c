@@ -377,6 +377,17 @@ static bool end_well(sm_transfer *t)
     return !try_now(t);
 }
 
+/* Whether all of a body has come, though libcurl calls the transfer failed: it may find that it was
+ * stalled when it reads the last bytes. There is nothing behind them that could be asked for. */
+static bool is_whole(const sm_transfer *t)
+{
+    const sm_http_request *request = t->request;
+    if (!sm_transfer_is_get(t) || request->into == NULL || !t->looked_at) return false;
+    if (request->ranged && (t->reply->status != 206 || *t->reply->content_range == '\0'))
+        return false; /* how much of it is due is not known */
+    return sm_transfer_is_good(t) && t->got == bytes_due(t);
+}
+
 static bool end_attempt(sm_transfer *t, CURLcode code)
 {
     const sm_http_request *request = t->request;
@@ -386,7 +397,8 @@ static bool end_attempt(sm_transfer *t, CURLcode code)
     const bool passes_away = sm_is_passing_status(status);
     if (status > 0) note_reached(t, code == CURLE_OK && t->looked_at && !passes_away);
     if (t->status != SM_OK) return true;
-    if (code == CURLE_WRITE_ERROR && t->cut_by_us) code = CURLE_OK;
+    if ((code == CURLE_WRITE_ERROR && t->cut_by_us) || (passes(code) && is_whole(t)))
+        code = CURLE_OK;
     /* To libcurl a connection that ends within the headers is the end of a reply. */
     if (code == CURLE_OK && !t->looked_at) code = CURLE_GOT_NOTHING;
     if (code != CURLE_OK) return end_by_fault(t, code);
