@@ -254,14 +254,15 @@ class Versity(S3):
              str(data)], folder / "versity.log", self.is_up)
 
 
-def hadoop(name, *arguments):
-    """The command that runs one of tests/hadoop's programs."""
+def hadoop(name, folder, *arguments):
+    """The command that runs one of tests/hadoop's programs; what it makes is in the folder."""
     need_slow("Hadoop", "java", "mvn")
     jars, sources = CACHE / "hadoop", HERE.parent / "hadoop"
     if not list(jars.glob("bcpkix-*.jar")):
         get("Hadoop", "mvn", "-q", "-B", "-f", str(sources / "pom.xml"),
             "dependency:copy-dependencies", f"-DoutputDirectory={jars}")
-    return ["java", "-Xmx512m", "-cp", f"{jars}/*", str(sources / f"{name}.java"), *map(str, arguments)]
+    return ["java", "-Xmx512m", f"-Dtest.build.data={folder}/data", "-cp", f"{jars}/*",
+            str(sources / f"{name}.java"), str(folder), *map(str, arguments)]
 
 
 class Hdfs(Store):
