@@ -18,10 +18,12 @@ static atomic_size_t largest_allocation;
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
+void *__real_aligned_alloc(size_t unit, size_t size);
 char *__real_strdup(const char *text);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
+void *__wrap_aligned_alloc(size_t unit, size_t size);
 char *__wrap_strdup(const char *text);
 int __wrap_fsync(int fd);
 
@@ -45,6 +47,11 @@ void *__wrap_calloc(size_t count, size_t size)
 void *__wrap_realloc(void *old, size_t size)
 {
     return allocation_fails(size) ? NULL : __real_realloc(old, size);
+}
+
+void *__wrap_aligned_alloc(size_t unit, size_t size)
+{
+    return allocation_fails(size) ? NULL : __real_aligned_alloc(unit, size);
 }
 
 char *__wrap_strdup(const char *text)
