@@ -52,14 +52,13 @@ def topologies(args, folder):
     reason = kills.why_not()
     if reason:
         sys.exit(f"bench: no cluster: {reason}")
-    photos = folder / "gcs" / "bucket" / "photos"
+    photos = folder / "photos"
     runs.pictures.repeat(runs.flowers(args), args.pictures, photos)
     rates = []
     for workers, cores in TOPOLOGIES:
-        cluster = kills.Cluster(folder, workers, cores, args.rate)
+        cluster = kills.Cluster(folder, photos, workers, cores, args.rate)
         try:
-            run = cluster.pack("gs://bucket/photos", f"gs://bucket/set{workers}x{cores}", "--shards", 32,
-                               "--name", "set")
+            run = cluster.pack("gs://photos", "gs://out/set", "--shards", 32)
             rates.append((f"{workers}x{cores}", run.rate))
             runs.say(f"{workers}x{cores}: {run.rate:.0f} images/s")
         finally:
