@@ -6,9 +6,9 @@
 #     examples/read-speed/run.sh                   on this machine's disk
 #     examples/read-speed/run.sh --cluster         as root: from an object store, by 8 executors at once, on
 #                                                  8 machines of 1 core, 4 of 2, and 1 of 8, each with a
-#                                                  link of 20 Mbit/s (../cluster/cluster.sh)
+#                                                  link of 50 Mbit/s (../cluster/cluster.sh)
 #
-# PICTURES (examples/flowers), OUT (./read-speed), RATE (20mbit) and SHARDMILL (build/shardmill) may be set.
+# PICTURES (examples/flowers), OUT (./read-speed), RATE (50mbit) and SHARDMILL (build/shardmill) may be set.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 shardmill=$(realpath "${SHARDMILL:-$here/../../build/shardmill}")
@@ -16,7 +16,7 @@ pictures=$(realpath "${PICTURES:-$here/../flowers}")
 mkdir -p "${OUT:-read-speed}"
 out=$(realpath "${OUT:-read-speed}")
 
-[ -d "$out/shards" ] || "$shardmill" pack "$pictures" "$out/shards" --shards 16 --quiet
+[ -d "$out/shards" ] || "$shardmill" pack "$pictures" "$out/shards" --images-per-shard 16 --quiet
 
 page() { # RESULTS
     ! "$shardmill" report --help >/dev/null 2>&1 || "$shardmill" report "$1" -o "${1%.jsonl}.html"
@@ -32,11 +32,11 @@ case ${1:-} in
     cluster=$(realpath "$here/../cluster/cluster.sh")
     for topology in 8x1 4x2 1x8; do
         echo "== $topology"
-        master=$("$cluster" up "${topology%x*}" "${topology#*x}" "${RATE:-20mbit}" "$pictures" "$out/shards")
+        master=$("$cluster" up "${topology%x*}" "${topology#*x}" "${RATE:-50mbit}" "$pictures" "$out/shards")
         trap '"$cluster" down' EXIT
         "$cluster" run "$shardmill" measure "gs://$(basename "$pictures")" gs://shards -o "$out/$topology.jsonl" \
             --engine spark --master "$master" --mode concurrent --executors 8 \
-            --batch-size 8,32 --batches 6 --repeat 2 --readers 4
+            --batch-size 16,32 --batches 6 --repeat 2 --readers 4
         "$cluster" down
         trap - EXIT
         page "$out/$topology.jsonl"
