@@ -116,6 +116,8 @@ def test_members_overlap_on_spark(flowers, tmp_path, spark_env):
     assert [(row["member"], row["members"], row["images"]) for row in rows] == [(0, 2, 3200),
                                                                                (1, 2, 3200)]
     assert all(row["executor"] for row in rows)
+    for row in rows:
+        assert row["end_s"] == pytest.approx(row["start_s"] + row["seconds"], abs=1e-5)
     # They were told to begin at one moment, which each awaited.
     assert abs(rows[0]["start_s"] - rows[1]["start_s"]) < 1
     assert "2 together" in done.stdout and "overlapped" in done.stdout

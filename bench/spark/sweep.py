@@ -4,7 +4,7 @@ over topologies of a cluster whose workers each have a network of their own (see
 table, a JSON file, and a plot (matplotlib, of .venv-bench).
 
     sweep.py partitions OUT [--peer]       shards 1 … 64; --peer: PySpark with TensorFlow as well
-    sweep.py topologies OUT [--rate 100mbit]   8x1, 4x2, 2x4, 1x8 over an object store
+    sweep.py topologies OUT [--rate 10mbit]   8x1, 4x2, 2x4, 1x8 over an object store
     sweep.py plot OUT.json …               SVG beside each
 """
 
@@ -52,14 +52,14 @@ def topologies(args, folder):
     reason = kills.why_not()
     if reason:
         sys.exit(f"bench: no cluster: {reason}")
-    photos = folder / "gcs" / "bucket" / "photos"
+    photos = folder / "photos"
     runs.pictures.repeat(runs.flowers(args), args.pictures, photos)
     rates = []
     for workers, cores in TOPOLOGIES:
-        cluster = kills.Cluster(folder, workers, cores, args.rate)
+        cluster = kills.Cluster(folder, photos, workers, cores, args.rate)
         try:
-            run = cluster.pack("gs://bucket/photos", f"gs://bucket/set{workers}x{cores}", "--shards", 32,
-                               "--name", "set")
+            run = cluster.pack("gs://photos", "gs://out/set", "--shards", 32,
+                               conf=[f"spark.cores.max={workers * cores}"])
             rates.append((f"{workers}x{cores}", run.rate))
             runs.say(f"{workers}x{cores}: {run.rate:.0f} images/s")
         finally:
@@ -81,8 +81,8 @@ def main():
     parser.add_argument("--src", type=Path)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--peer", action="store_true")
-    parser.add_argument("--pictures", type=int, default=3000)
-    parser.add_argument("--rate", default="100mbit")
+    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--rate", default="10mbit")
     args = parser.parse_args()
     if args.what == "plot":
         plot(args.files)

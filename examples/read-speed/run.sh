@@ -6,9 +6,9 @@
 #     examples/read-speed/run.sh                   on this machine's disk
 #     examples/read-speed/run.sh --cluster         as root: from an object store, by 8 executors at once, on
 #                                                  8 machines of 1 core, 4 of 2, and 1 of 8, each with a
-#                                                  network of 100 mbit/s (Linux namespaces stand in for VMs)
+#                                                  link of 50 Mbit/s (../cluster/cluster.sh)
 #
-# PICTURES (examples/flowers), OUT (./read-speed) and SHARDMILL (build/shardmill) may be set.
+# PICTURES (examples/flowers), OUT (./read-speed), RATE (50mbit) and SHARDMILL (build/shardmill) may be set.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 shardmill=$(realpath "${SHARDMILL:-$here/../../build/shardmill}")
@@ -16,7 +16,7 @@ pictures=$(realpath "${PICTURES:-$here/../flowers}")
 mkdir -p "${OUT:-read-speed}"
 out=$(realpath "${OUT:-read-speed}")
 
-[ -d "$out/shards" ] || "$shardmill" pack "$pictures" "$out/shards" --shards 16 --quiet
+[ -d "$out/shards" ] || "$shardmill" pack "$pictures" "$out/shards" --images-per-shard 16 --quiet
 
 page() { # RESULTS
     ! "$shardmill" report --help >/dev/null 2>&1 || "$shardmill" report "$1" -o "${1%.jsonl}.html"
@@ -29,13 +29,15 @@ case ${1:-} in
     page "$out/local.jsonl"
     ;;
 --cluster)
+    cluster=$(realpath "$here/../cluster/cluster.sh")
     for topology in 8x1 4x2 1x8; do
         echo "== $topology"
-        WORK=$out/cluster "$here/cluster.sh" up "${topology%x*}" "${topology#*x}" 100mbit "$pictures" "$out/shards"
-        trap 'WORK=$out/cluster "$here/cluster.sh" down' EXIT
-        WORK=$out/cluster "$here/cluster.sh" measure "$shardmill" -o "$out/$topology.jsonl" \
-            --mode concurrent --executors 8 --batch-size 8,32 --batches 12 --repeat 2 --readers 4
-        WORK=$out/cluster "$here/cluster.sh" down
+        master=$("$cluster" up "${topology%x*}" "${topology#*x}" "${RATE:-50mbit}" "$pictures" "$out/shards")
+        trap '"$cluster" down' EXIT
+        "$cluster" run "$shardmill" measure "gs://$(basename "$pictures")" gs://shards -o "$out/$topology.jsonl" \
+            --engine spark --master "$master" --mode concurrent --executors 8 \
+            --batch-size 16,32 --batches 6 --repeat 2 --readers 4
+        "$cluster" down
         trap - EXIT
         page "$out/$topology.jsonl"
     done

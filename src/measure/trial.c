@@ -220,10 +220,10 @@ static sm_status run(sm_measure_row *row, bench *b, double started_s)
     sm_counters_take(&before);
     row->start_s = sm_wall_clock() - started_s;
     status = read_once(&r, &fed, b, true);
-    row->end_s = sm_wall_clock() - started_s;
     sm_counters_take(&after);
     if (status == SM_OK) {
         fill_times(row, &r, &fed);
+        row->end_s = row->start_s + row->seconds; /* requests under way then came to nothing */
         fill_reads(row, &r);
         fill_counters(row, b->dataset, &before, &after);
         const sm_part part = part_of(b, r.reach);
