@@ -262,7 +262,8 @@ static bool end_by_fault(sm_transfer *t, CURLcode code)
     const sm_http_request *request = t->request;
     const bool may = !request->once && !request->metadata && passes(code) &&
                      (request->idempotent || never_left(code));
-    const uint64_t whole = sm_retry_seconds() * 1000 * NS_PER_MS, first = SM_FIRST_CONTACT_MS * NS_PER_MS;
+    const uint64_t whole = sm_retry_seconds() * 1000 * NS_PER_MS,
+                   first = SM_FIRST_CONTACT_MS * NS_PER_MS;
     t->backoff.patience_ns = sm_transfer_reached(t) || whole < first ? whole : first;
     t->reply->retry_after_ms = 0;
     if (may && try_later(t)) return false;
