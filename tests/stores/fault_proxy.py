@@ -6,6 +6,7 @@ can see that it met any.
 """
 
 import random
+import re
 import socket
 import struct
 import threading
@@ -27,6 +28,7 @@ FINAL = {"full": b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nCo
 # written.
 FAULTS = [*REFUSALS, "redirect", "reset", "lost", "cut", "truncated", "chunk", "stall", "slow",
           "corrupt", "corrupt-write"]
+# And "less": of a piece of a resumable upload the store is given the first half, and says so.
 DROPS, DROP_SECONDS = 10, 0.03
 
 
@@ -60,6 +62,18 @@ def _flip(data):
     """Another byte in the middle, where a multipart body has its object too."""
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 0x20]) + data[middle + 1:]
+
+
+# Of a piece of a resumable upload: which bytes it is.
+PIECE = re.compile(rb"(?<=\r\nContent-Range: bytes )(\d+)-(\d+)/(\d+|\*)", re.IGNORECASE)
+
+
+def _halve(head, body):
+    """The same piece without its second half."""
+    start, half = int(PIECE.search(head)[1]), len(body) // 2
+    head = PIECE.sub(b"%d-%d/*" % (start, start + half - 1), head)
+    return re.sub(rb"(?<=\r\nContent-Length: )\d+", b"%d" % half, head,
+                  flags=re.IGNORECASE) + body[:half]
 
 
 def _rechunk(head, body):
@@ -143,12 +157,13 @@ class FaultProxy:
             if store is not None:
                 store.close()
 
-    def _choose(self, method, target, body):
+    def _choose(self, method, target, head, body):
         """The fault that this request meets, or None."""
         media = "alt=media" in target or ("/storage/v1/" not in target and "list-type" not in target)
         fits = {"corrupt": method == "GET" and media,
                 "redirect": method in ("GET", "HEAD"),
                 "full": method in ("PUT", "POST"),
+                "less": len(body) > 1 and PIECE.search(head),
                 # A list of parts, or the beginning of an upload, is no object.
                 "corrupt-write": method in ("PUT", "POST") and len(body) >= 1024}
         with self.lock:
@@ -166,7 +181,7 @@ class FaultProxy:
             return False
         method, target = head.split(b" ")[:2]
         body = _read_body(asked, headers)
-        fault = self._choose(method.decode(), target.decode("latin-1"), body)
+        fault = self._choose(method.decode(), target.decode("latin-1"), head, body)
         if fault in REFUSALS or fault in FINAL:
             client.sendall({**REFUSALS, **FINAL}[fault])
             return True
@@ -177,7 +192,8 @@ class FaultProxy:
         if fault == "reset":
             _reset(client)
             return False
-        store.sendall(head + (_flip(body) if fault == "corrupt-write" else body))
+        store.sendall(_halve(head, body) if fault == "less" else
+                      head + (_flip(body) if fault == "corrupt-write" else body))
 
         head, headers = _read_head(answered)
         if head is None:
