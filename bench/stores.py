@@ -40,6 +40,8 @@ PYTHON_THREADS = 16
 SMALL_BYTES, LARGE_BYTES = 16 << 10, 64 << 20
 PAGE_SECONDS = [0, 0.01]  # as fast as the stand-in can; what a cloud takes at its best
 TICK = os.sysconf("SC_CLK_TCK")
+SHARED = ROOT.parent / "shared" / "flowers"
+FLOWERS = SHARED if SHARED.exists() else ROOT / "examples" / "flowers"
 CORES = sorted(os.sched_getaffinity(0))
 HALF = max(len(CORES) // 2, 1)
 
@@ -179,13 +181,14 @@ def copying(store, env, folder, args, prefix, count, size):
 
 
 def packing(store, env, folder, args):
-    """The example pictures many times over, in the store and here, to the same place."""
-    src = folder / "pictures"
-    for picture in (ROOT / "examples" / "flowers").glob("*/*.jpg"):
+    """The same pictures in the store and here, into the store and here."""
+    src, count = folder / "pictures", 0
+    for picture in sorted(args.flowers.glob("*/*.jpg")):
         (src / picture.parent.name).mkdir(parents=True, exist_ok=True)
         for i in range(args.copies):
             shutil.copy(picture, src / picture.parent.name / f"{i:03}-{picture.name}")
-    count = sum(1 for _ in src.glob("*/*.jpg"))
+            count += 1
+    size = sum(path.stat().st_size for path in src.glob("*/*.jpg")) / count
     subprocess.run([SHARDMILL, "cp", "-q", "-r", src, store.url("pictures")], env=env, check=True)
 
     def pack(source, target):
@@ -199,7 +202,7 @@ def packing(store, env, folder, args):
         f"here→{store.scheme}": lambda: pack(src, out),
         "here→here": lambda: pack(src, folder / "out")}, args.rounds, store.process.child.pid,
         lambda: shutil.rmtree(folder / "out", ignore_errors=True))
-    table(f"{store.scheme}: packing {count:,} pictures", found, count, "pictures/s")
+    table(f"{store.scheme}: packing {count:,} pictures of {size / 1000:.0f} kB", found, count, "pictures/s")
 
 
 def listing(env, args, cores):
@@ -280,7 +283,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--small", type=int, default=3000, help="objects (3000)")
     parser.add_argument("--large", type=int, default=8, help="objects of 64 MiB (8)")
-    parser.add_argument("--copies", type=int, default=30, help="of each of 60 pictures (30)")
+    parser.add_argument("--flowers", type=Path, default=FLOWERS, help="pictures in class folders")
+    parser.add_argument("--copies", type=int, default=1, help="of each picture (1)")
     parser.add_argument("--together", action="store_true", help="server and tools share all cores")
     args = parser.parse_args()
     cores = Cores(args.together)
