@@ -3,6 +3,8 @@
 It knows just enough of HTTP to tell requests apart: a share of them, chosen by a seeded generator in
 the order in which they arrive, meets one of the faults. What happened is counted, so that a test
 can see that it met any.
+
+It also answers what fake-gcs-server takes for the end of an upload: how far a resumable upload came.
 """
 
 import random
@@ -68,12 +70,15 @@ def _flip(data):
 PIECE = re.compile(rb"(?<=\r\nContent-Range: bytes )(\d+)-(\d+)/(\d+|\*)", re.IGNORECASE)
 
 
+QUESTION = re.compile(rb"\r\nContent-Range: bytes \*/", re.IGNORECASE)
+
+
 def _halve(head, body):
     """The same piece without its second half."""
     start, half = int(PIECE.search(head)[1]), len(body) // 2
     head = PIECE.sub(b"%d-%d/*" % (start, start + half - 1), head)
     return re.sub(rb"(?<=\r\nContent-Length: )\d+", b"%d" % half, head,
-                  flags=re.IGNORECASE) + body[:half]
+                  flags=re.IGNORECASE), body[:half]
 
 
 def _rechunk(head, body):
@@ -107,6 +112,7 @@ class FaultProxy:
         self.random, self.lock = random.Random(seed), threading.Lock()
         self.hits, self.seen = Counter(), 0
         self.open, self.gone = set(), False
+        self.kept, self.ended = {}, {}  # of a resumable upload's address: its bytes; the last answer
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.listener.getsockname()[1]
 
@@ -174,6 +180,26 @@ class FaultProxy:
             self.hits[fault] += 1
             return fault
 
+    def _ask(self, store, answered, target, head, body):
+        """The store's answer, or to the question how far an upload came what Google would say."""
+        if QUESTION.search(head):
+            kept = self.kept.get(target, 0)
+            line = b"Range: bytes=0-%d\r\n" % (kept - 1) if kept else b""
+            return self.ended.get(target, (b"HTTP/1.1 308 Resume Incomplete\r\n" + line
+                                           + b"Content-Length: 0\r\n\r\n", {}, b""))
+        store.sendall(head + body)
+        asked, piece = head, PIECE.search(head)
+        head, headers = _read_head(answered)
+        if head is None:
+            return None, {}, b""
+        empty = asked.startswith(b"HEAD ") or head.split()[1] in (b"204", b"304")
+        answer = head, headers, b"" if empty else _read_body(answered, headers)
+        if piece and head.split()[1] == b"308":
+            self.kept[target] = int(piece[2]) + 1
+        elif piece:
+            self.ended[target] = answer
+        return answer
+
     def _relay(self, client, store, asked, answered):
         """One request and its answer; False when the connection is over."""
         head, headers = _read_head(asked)
@@ -192,14 +218,13 @@ class FaultProxy:
         if fault == "reset":
             _reset(client)
             return False
-        store.sendall(_halve(head, body) if fault == "less" else
-                      head + (_flip(body) if fault == "corrupt-write" else body))
-
-        head, headers = _read_head(answered)
+        if fault == "less":
+            head, body = _halve(head, body)
+        elif fault == "corrupt-write":
+            body = _flip(body)
+        head, headers, body = self._ask(store, answered, target, head, body)
         if head is None:
             return False
-        empty = method == b"HEAD" or head.split()[1] in (b"204", b"304")
-        body = b"" if empty else _read_body(answered, headers)
         if fault == "lost":
             _reset(client)
             return False

@@ -77,7 +77,7 @@ def test_faults_of_the_name_node(hdfs, hdfs_env, at, tmp_path):
 def test_a_name_node_that_goes_away(hdfs, hdfs_env, at, flowers, dst):
     put_many(hdfs, {f"{at}/flowers/{name}": data for name, data in tree(flowers).items()})
     proxy = FaultProxy(hdfs.port, ["slow"], share=0)
-    pack_while_it_goes(proxy, hdfs.url(f"{at}/flowers", proxy.port), dst, hdfs_env)
+    pack_while_it_goes(proxy, hdfs.url(f"{at}/flowers", proxy.port), dst=dst, env=hdfs_env)
 
 
 def test_what_cannot_be_done(hdfs, hdfs_env, at, tmp_path):

@@ -87,11 +87,11 @@ def test_killed_at_twenty_moments(store, env, at, tmp_path):
     assert get_many(store, f"{at}/out") == whole
 
 
-def pack_while_it_goes(proxy, src, dst, env, fast=0):
+def pack_while_it_goes(proxy, *src, dst, env, fast=0):
     """Packs what lies behind the proxy, which slows down behind the first `fast` requests and is gone
     12 requests later. The run ends and says why, and no picture is called bad."""
     with proxy:
-        process = start("pack", src, dst, "--shards", "4", stderr=subprocess.PIPE,
+        process = start("pack", *src, dst, "--shards", "4", stderr=subprocess.PIPE,
                         env={**env, "SHARDMILL_RETRY_SECONDS": "2"})
         while proxy.seen < fast + 12 and process.poll() is None:
             proxy.share = int(proxy.seen >= fast)
@@ -105,7 +105,7 @@ def test_a_store_that_goes_away(store, env, at, flowers, local, dst):
     """And the next run goes on."""
     put_many(store, {f"{at}/flowers/{name}": data for name, data in tree(flowers).items()})
     proxy, src = FaultProxy(store.port, ["slow"], share=0), store.url(f"{at}/flowers")
-    pack_while_it_goes(proxy, src, dst, {**env, **store.env(proxy.port)})
+    pack_while_it_goes(proxy, src, dst=dst, env={**env, **store.env(proxy.port)})
     pack(src, dst, "--shards", "4", env={**env, **store.env()})
     assert content(tree(dst)) == content(local)
 
@@ -126,4 +126,5 @@ def test_a_web_server_that_goes_away(env, flowers, tmp_path, dst):
         proxy = FaultProxy(web.port, ["slow"], share=0)
         (tmp_path / "list.csv").write_text("path,label\n" + "".join(
             f"http://127.0.0.1:{proxy.port}/{name},{name.parent}\n" for name in names))
-        pack_while_it_goes(proxy, tmp_path / "list.csv", dst, env, fast=len(names))
+        pack_while_it_goes(proxy, "--manifest", tmp_path / "list.csv", dst=dst, env=env,
+                           fast=len(names))
