@@ -13,6 +13,11 @@ def spread(runs, figure):
     return (max(values) - min(values)) / statistics.median(values)
 
 
+def median_and_quartiles(values):
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:.2f} ({low:.2f}–{high:.2f})"
+
+
 def count(number):
     return f"{number:,.0f}"
 

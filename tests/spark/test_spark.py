@@ -5,9 +5,10 @@ import os
 import re
 import signal
 import subprocess
+import tarfile
 import time
 
-from conftest import (FAILURES, FATAL, HANG, OK, crowd, kill, need_tool, pack, refused, start,
+from conftest import (FAILURES, FATAL, HANG, OK, SHARDMILL, crowd, kill, need_tool, pack, refused, start,
                       tree, wait_until)
 
 from .conftest import children_of, command_of, on
@@ -88,7 +89,11 @@ def test_killed_executors(tmp_path, dst, cluster):
 
 
 def test_a_stopped_run_goes_on(tmp_path, dst, cluster):
-    """Ctrl-C ends the job in the cluster too; kill -9 of the coordinator as well; both are resumed."""
+    """Ctrl-C ends the job in the cluster too; kill -9 of the coordinator as well; both are resumed, with
+    workers from a bundle."""
+    bundle = tmp_path / "worker.tgz"
+    with tarfile.open(bundle, "w:gz") as tar:
+        tar.add(SHARDMILL, "bin/shardmill")
     src = crowd(tmp_path / "src", 25)
     options = ["--image-size", "256", "--images-per-shard", "100", *on(cluster.url)]
     for number, code in ((signal.SIGINT, FATAL), (signal.SIGKILL, -signal.SIGKILL)):
@@ -101,7 +106,7 @@ def test_a_stopped_run_goes_on(tmp_path, dst, cluster):
             assert time.monotonic() < deadline, "the job goes on"
             time.sleep(0.1)
         assert not (dst / "_SUCCESS").exists()
-    summary = pack(src, dst, *options, env=cluster.env)
+    summary = pack(src, dst, *options, "--worker", bundle, env=cluster.env)
     assert summary["shards_kept"] >= 2
     pack(src, tmp_path / "local", *options[:4])
     assert tree(dst) == tree(tmp_path / "local")

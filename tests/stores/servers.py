@@ -254,22 +254,27 @@ class Versity(S3):
              str(data)], folder / "versity.log", self.is_up)
 
 
+def hadoop(name, folder, *arguments):
+    """The command that runs one of tests/hadoop's programs; what it makes is in the folder."""
+    need_slow("Hadoop", "java", "mvn")
+    jars, sources = CACHE / "hadoop", HERE.parent / "hadoop"
+    if not list(jars.glob("bcpkix-*.jar")):
+        get("Hadoop", "mvn", "-q", "-B", "-f", str(sources / "pom.xml"),
+            "dependency:copy-dependencies", f"-DoutputDirectory={jars}")
+    return ["java", "-Xmx512m", f"-Dtest.build.data={folder}/data", "-cp", f"{jars}/*",
+            str(sources / f"{name}.java"), str(folder), *map(str, arguments)]
+
+
 class Hdfs(Store):
     """A name node and a data node, asked over WebHDFS."""
 
     scheme = "webhdfs"
 
     def __init__(self, folder):
-        need_slow("HDFS", "java", "mvn")
-        jars = CACHE / "hdfs"
-        if not list(jars.glob("hadoop-client-minicluster-*.jar")):
-            get("HDFS", "mvn", "-q", "-B", "-f", str(HERE / "hdfs" / "pom.xml"),
-                "dependency:copy-dependencies", f"-DoutputDirectory={jars}")
         (self.port,) = free_ports()
         self.bucket = f"127.0.0.1:{self.port}/pictures"
         self.process = Process(
-            ["java", "-Xmx512m", "-cp", f"{jars}/*", str(HERE / "hdfs" / "MiniCluster.java"),
-             str(folder / "hdfs"), str(self.port)], folder / "hdfs.log", self._is_up)
+            hadoop("MiniHdfs", folder / "hdfs", self.port), folder / "hdfs.log", self._is_up)
 
     def _is_up(self):
         try:

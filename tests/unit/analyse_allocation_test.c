@@ -1,9 +1,10 @@
 /*
  * An allocation of an analysis fails, here and there along its way: it must end with an error, or
- * give the same bytes as undisturbed. The linker hands all that our rooms allocate to the functions
- * below (tests/CMakeLists.txt); jansson's is handed over in main.
+ * give the same bytes as undisturbed. jansson's allocations fail too: main hands them over.
  */
 #include "analyse/analyse.h"
+
+#include "failing_malloc.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,51 +15,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *text);
-int __wrap_fsync(int fd);
-
-enum { NEVER = 1 << 30 };
-
-static long countdown = NEVER; /* at 1 an allocation fails */
-
-static bool fails(void)
-{
-    return countdown-- == 1;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-int __wrap_fsync(int fd)
-{
-    (void)fd;
-    return 0;
-}
 
 static sm_status analyse(sm_buf *json, const char *path)
 {
@@ -79,16 +35,16 @@ static void survives_allocations_that_fail(void **state)
     sm_buf whole, got;
     sm_buf_init(&whole, SIZE_MAX / 2);
     sm_buf_init(&got, SIZE_MAX / 2);
-    countdown = NEVER;
+    allocations_left = NEVER_FAILS;
     assert_int_equal(analyse(&whole, path), SM_OK);
-    const long count = NEVER - countdown;
+    const long count = NEVER_FAILS - allocations_left;
     assert_true(count > 500);
     /* The rows of the file are all alike. */
     for (long at = 1; at <= count; at += at < 200 || count - at < 100 ? 1 : 17) {
         sm_buf_clear(&got);
-        countdown = at;
+        allocations_left = at;
         sm_status status = analyse(&got, path);
-        countdown = NEVER;
+        allocations_left = NEVER_FAILS;
         /* jansson does not tell bad JSON from want of memory. */
         if (status == SM_OK) {
             assert_int_equal(got.len, whole.len);

@@ -1,61 +1,13 @@
 /*
  * Every allocation of a pack fails once, one after the other: the run must end with an error, or
- * with that picture as a failure; what it leaves must be made whole by the next run. The linker
- * hands all that our rooms allocate to the functions below (tests/CMakeLists.txt).
+ * with that picture as a failure; what it leaves must be made whole by the next run.
  */
+#include "failing_malloc.h"
 #include "pictures.h"
 
 #include <jansson.h>
-#include <stdatomic.h>
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *text);
-int __wrap_fsync(int fd);
-
-/* Counts down with each allocation; at 1 it fails, once or, when for_good, from there on. */
-static atomic_long countdown;
-static atomic_bool for_good;
-
-static bool fails(void)
-{
-    long left = atomic_fetch_sub(&countdown, 1);
-    return left == 1 || (left < 1 && for_good);
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-/* What is tried here is not the disk: without waiting for it, ten times faster. */
-int __wrap_fsync(int fd)
-{
-    (void)fd;
-    return 0;
-}
-
-enum { PICTURES = 3, NEVER = 1 << 30 };
+enum { PICTURES = 3 };
 
 static sm_pack_options quick_options(void)
 {
@@ -69,20 +21,20 @@ static sm_pack_options quick_options(void)
 static long count_allocations(const places *p)
 {
     sm_pack_options options = quick_options();
-    for_good = false;
-    countdown = NEVER;
+    fails_for_good = false;
+    allocations_left = NEVER_FAILS;
     assert_int_equal(sm_pack(NULL, p->src, p->dst, &options), SM_OK);
-    return NEVER - countdown;
+    return NEVER_FAILS - allocations_left;
 }
 
 static sm_status pack_with_failure(sm_pack_summary *s, const places *p, long at, bool from_there_on)
 {
     sm_pack_options options = quick_options();
-    for_good = from_there_on;
-    countdown = at;
+    fails_for_good = from_there_on;
+    allocations_left = at;
     sm_status status = sm_pack(s, p->src, p->other, &options);
-    for_good = false;
-    countdown = NEVER;
+    fails_for_good = false;
+    allocations_left = NEVER_FAILS;
     return status;
 }
 
