@@ -6,14 +6,18 @@
     scripts/bench.sh stores --rounds 5 --store s3
 
 Tools run in turn, round after round; the first round warms up and is not counted. Printed are
-medians. The server runs on the same cores: its share of them says when it was the limit.
+medians. The server has one half of the cores, and the tools the other (--together: all share all):
+who takes as many CPU seconds as there were is the limit.
 """
 
 import argparse
+import contextlib
 import datetime
 import os
 import platform
 import random
+import re
+import resource
 import shutil
 import signal
 import statistics
@@ -36,9 +40,41 @@ PYTHON_THREADS = 16
 SMALL_BYTES, LARGE_BYTES = 16 << 10, 64 << 20
 PAGE_SECONDS = [0, 0.01]  # as fast as the stand-in can; what a cloud takes at its best
 TICK = os.sysconf("SC_CLK_TCK")
+SHARED = ROOT.parent / "shared" / "flowers"
+FLOWERS = SHARED if SHARED.exists() else ROOT / "examples" / "flowers"
+CORES = sorted(os.sched_getaffinity(0))
+HALF = max(len(CORES) // 2, 1)
+
+
+# ---- Whose cores are whose
+
+
+class Cores:
+    """What is started from now on stays on its half."""
+
+    def __init__(self, together):
+        alone = together or len(CORES) == 1
+        self.servers, self.tools = (CORES, CORES) if alone else (CORES[:HALF], CORES[HALF:])
+
+    def for_servers(self):
+        os.sched_setaffinity(0, self.servers)
+
+    def for_tools(self):
+        os.sched_setaffinity(0, self.tools)
+
+    def words(self):
+        if self.servers == self.tools:
+            return f"server and tools share {len(CORES)} cores"
+        return f"{len(self.servers)} for the server, {len(self.tools)} for the tools"
 
 
 # ---- Measuring
+
+
+def cpu_of_ours():
+    """CPU seconds of this process and the tools that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def cpu_of(pid):
@@ -47,29 +83,30 @@ def cpu_of(pid):
     return sum(int(field) for field in fields[11:15]) / TICK
 
 
-def rounds(tools, count, server_pid=None):
-    """Runs {name: function} in turn; {name: (median seconds, the server's median CPU share)}."""
+def rounds(tools, count, server_pid, clear=lambda: None):
+    """Runs {name: function} in turn, each behind clear(); {name: medians of the seconds, the tool's
+    CPU seconds and the server's}."""
     taken = {name: [] for name in tools}
     for number in range(count + 1):
         for name, tool in tools.items():
-            before = cpu_of(server_pid) if server_pid else 0
-            began = time.monotonic()
+            clear()
+            server, ours, began = cpu_of(server_pid), cpu_of_ours(), time.monotonic()
             tool()
             seconds = time.monotonic() - began
-            share = ((cpu_of(server_pid) if server_pid else 0) - before) / seconds / os.cpu_count()
             if number > 0:
-                taken[name].append((seconds, share))
+                taken[name].append((seconds, cpu_of_ours() - ours, cpu_of(server_pid) - server))
     return {name: tuple(statistics.median(column) for column in zip(*runs))
             for name, runs in taken.items()}
 
 
 def table(title, result, work, unit):
     """Speeds, and how many times as fast as each of the others shardmill is."""
-    print(f"\n### {title}\n\n| tool | {unit} | seconds | server's share of the cores | shardmill against it |")
-    print("|---|---|---|---|---|")
-    ours = next(seconds for name, (seconds, _) in result.items() if name.startswith("shardmill"))
-    for name, (seconds, share) in result.items():
-        print(f"| {name} | {work / seconds:,.0f} | {seconds:.2f} | {share:.0%} | {seconds / ours:.2f} |")
+    print(f"\n### {title}\n\n| tool | {unit} | seconds | its CPU seconds | the server's | shardmill "
+          "against it |\n|---|--:|--:|--:|--:|--:|")
+    ours = next(taken[0] for name, taken in result.items() if name.startswith("shardmill"))
+    for name, (seconds, cpu, server) in result.items():
+        print(f"| {name} | {work / seconds:,.0f} | {seconds:.2f} | {cpu:.2f} | {server:.2f} | "
+              f"{seconds / ours:.2f} |")
     sys.stdout.flush()
 
 
@@ -79,16 +116,15 @@ def table(title, result, work, unit):
 class Copies:
     def __init__(self, store, env, folder):
         self.store, self.env, self.folder = store, env, folder
+        self.target = folder / "down"
 
-    def into(self):
-        target = self.folder / "down"
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir()
-        return target
+    def clear(self):
+        shutil.rmtree(self.target, ignore_errors=True)
+        self.target.mkdir()
 
     def shardmill(self, prefix, parallel):
         subprocess.run([SHARDMILL, "cp", "-q", "-r", "-j", str(parallel), self.store.url(prefix),
-                        self.into()], env=self.env, check=True)
+                        self.target], env=self.env, check=True)
 
     def urls(self, prefix):
         """{name: URL that needs no header}."""
@@ -100,8 +136,8 @@ class Copies:
             "get_object", {"Bucket": self.store.bucket, "Key": key}) for key in keys}
 
     def curl(self, prefix, parallel):
-        target, config = self.into(), self.folder / "curl.txt"
-        config.write_text("".join(f'url = "{url}"\noutput = "{target}/{key.replace("/", "-")}"\n'
+        config = self.folder / "curl.txt"
+        config.write_text("".join(f'url = "{url}"\noutput = "{self.target}/{key.replace("/", "-")}"\n'
                                   for key, url in self.urls(prefix).items()))
         # Making the list is not curl's time.
         return lambda: subprocess.run(["curl", "-s", "--no-progress-meter", "-f", "-Z", "--parallel-max", str(parallel),
@@ -114,14 +150,13 @@ class Copies:
             names = self.store.keys(prefix + "/")
             bucket = self.store.client.bucket(self.store.bucket)
             done = transfer_manager.download_many_to_path(
-                bucket, names, str(self.into()), max_workers=PYTHON_THREADS,
+                bucket, names, str(self.target), max_workers=PYTHON_THREADS,
                 worker_type=transfer_manager.THREAD)
             assert not [one for one in done if isinstance(one, Exception)], done
             return
-        target = self.into()
         with ThreadPoolExecutor(PYTHON_THREADS) as pool:
             list(pool.map(lambda key: self.store.client.download_file(
-                self.store.bucket, key, str(target / key.replace("/", "-"))),
+                self.store.bucket, key, str(self.target / key.replace("/", "-"))),
                 self.store.keys(prefix + "/")))
 
 
@@ -136,60 +171,74 @@ def copying(store, env, folder, args, prefix, count, size):
     shutil.rmtree(up)
     curls = {n: tools.curl(prefix, n) for n in CURL_PARALLEL}
     runs = {"shardmill cp -j 32": lambda: tools.shardmill(prefix, 32)}
-    runs |= {f"curl, {n} at once": (lambda run: lambda: (tools.into(), run()))(run)
-             for n, run in curls.items()}
+    runs |= {f"curl, {n} at once": run for n, run in curls.items()}
     name = "transfer_manager" if store.scheme == "gs" else "boto3"
     runs[f"{name}, {PYTHON_THREADS} threads"] = lambda: tools.python(prefix)
-    found = rounds(runs, args.rounds, store.process.child.pid)
+    found = rounds(runs, args.rounds, store.process.child.pid, tools.clear)
     small = size < LARGE_BYTES
     table(f"{store.scheme}: {count:,} objects of {size >> 10:,} KiB", found,
           count if small else count * size / 1e6, "objects/s" if small else "MB/s")
 
 
 def packing(store, env, folder, args):
-    """The example pictures many times over, in the store and here, to the same place."""
-    src = folder / "pictures"
-    for picture in (ROOT / "examples" / "flowers").glob("*/*.jpg"):
+    """The same pictures in the store and here, into the store and here."""
+    src, count = folder / "pictures", 0
+    for picture in sorted(args.flowers.glob("*/*.jpg")):
         (src / picture.parent.name).mkdir(parents=True, exist_ok=True)
         for i in range(args.copies):
             shutil.copy(picture, src / picture.parent.name / f"{i:03}-{picture.name}")
-    count = sum(1 for _ in src.glob("*/*.jpg"))
+            count += 1
+    size = sum(path.stat().st_size for path in src.glob("*/*.jpg")) / count
     subprocess.run([SHARDMILL, "cp", "-q", "-r", src, store.url("pictures")], env=env, check=True)
 
     def pack(source, target):
-        shutil.rmtree(folder / "out", ignore_errors=True)
         subprocess.run([SHARDMILL, "pack", "-q", "--overwrite", "--shards", "8", source, target],
                        env=env, check=True)
 
+    there, out = store.url("pictures"), store.url("out")
     found = rounds({
-        f"shardmill pack {store.scheme}→{store.scheme}":
-            lambda: pack(store.url("pictures"), store.url("out")),
-        "here→here": lambda: pack(src, folder / "out")}, args.rounds, store.process.child.pid)
-    table(f"{store.scheme}: packing {count:,} pictures", found, count, "pictures/s")
+        f"shardmill pack {store.scheme}→{store.scheme}": lambda: pack(there, out),
+        f"{store.scheme}→here": lambda: pack(there, folder / "out"),
+        f"here→{store.scheme}": lambda: pack(src, out),
+        "here→here": lambda: pack(src, folder / "out")}, args.rounds, store.process.child.pid,
+        lambda: shutil.rmtree(folder / "out", ignore_errors=True))
+    table(f"{store.scheme}: packing {count:,} pictures of {size / 1000:.0f} kB", found, count, "pictures/s")
 
 
-def listing(env, args):
+def listing(env, args, cores):
     for seconds in PAGE_SECONDS:
         for scheme in args.store:
             for bucket in "flat", "folders":
                 with tempfile.TemporaryDirectory() as folder:
-                    list_beside_curl(env, args, scheme, bucket, seconds, folder)
+                    list_beside_curl(env, args, cores, scheme, bucket, seconds, folder)
+    for scheme in args.store:
+        peaks = [peak_of_listing(env, cores, scheme, pages) for pages in (PAGES // 10, PAGES)]
+        print(f"\n{scheme}: peak memory of listing {PAGES // 10 * 1000:,} and {PAGES * 1000:,} objects: "
+              + ", ".join(f"{peak:.1f} MB" for peak in peaks))
 
 
-def list_beside_curl(env, args, scheme, bucket, seconds, folder):
-    """The stand-in is a process of its own, so that its share of the cores can be told."""
+@contextlib.contextmanager
+def page_maker(env, cores, seconds=0, pages=PAGES):
+    """A process of its own, so that its share of the cores can be told: it, its URL, and the
+    environment in which it is the store."""
     code = (f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
             "from stores.pages import PageMaker\n"
-            f"server = PageMaker(seconds={seconds}); print(server.port, flush=True)\n"
+            f"server = PageMaker(seconds={seconds}, pages={pages}); print(server.port, flush=True)\n"
             "server.serve_forever()")
+    cores.for_servers()
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
-        port = int(child.stdout.readline())
-        where = f"http://127.0.0.1:{port}"
+        cores.for_tools()
+        where = f"http://127.0.0.1:{int(child.stdout.readline())}"
+        yield child, where, {**env, "STORAGE_EMULATOR_HOST": where, "AWS_ENDPOINT_URL_S3": where,
+                             "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        child.kill()
+
+
+def list_beside_curl(env, args, cores, scheme, bucket, seconds, folder):
+    with page_maker(env, cores, seconds) as (child, where, env):
         pages = f"[0000-{PAGES - 1:04}]"
         url = (f"{where}/storage/v1/b/{bucket}/o?pageToken={pages}" if scheme == "gs" else
                f"{where}/{bucket}?list-type=2&continuation-token={pages}")
-        env = {**env, "STORAGE_EMULATOR_HOST": where, "AWS_ENDPOINT_URL_S3": where,
-               "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
         found = rounds({
             "shardmill ls --count": lambda: subprocess.run(
                 [SHARDMILL, "ls", "--count", f"{scheme}://{bucket}/all"], env=env, check=True,
@@ -199,7 +248,20 @@ def list_beside_curl(env, args, scheme, bucket, seconds, folder):
             args.rounds, child.pid)
         table(f"{scheme}: 1,000,000 objects, {bucket}, {seconds * 1000:.0f} ms a page", found, PAGES,
               "pages/s")
-        child.kill()
+
+
+def peak_of_listing(env, cores, scheme, pages):
+    """The most memory that `ls` had, in MB, looked at many times while it runs."""
+    peak = 0
+    with page_maker(env, cores, pages=pages) as (_, _, env):
+        child = subprocess.Popen([SHARDMILL, "ls", f"{scheme}://folders/all"], env=env,
+                                 stdout=subprocess.DEVNULL)
+        while child.poll() is None:
+            found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{child.pid}/status").read_text())
+            peak = max(peak, int(found[1]) * 1024 / 1e6) if found else peak
+            time.sleep(0.002)
+    assert child.returncode == 0
+    return peak
 
 
 def measure(store, env, folder, args):
@@ -221,27 +283,32 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--small", type=int, default=3000, help="objects (3000)")
     parser.add_argument("--large", type=int, default=8, help="objects of 64 MiB (8)")
-    parser.add_argument("--copies", type=int, default=30, help="of each of 60 pictures (30)")
+    parser.add_argument("--flowers", type=Path, default=FLOWERS, help="pictures in class folders")
+    parser.add_argument("--copies", type=int, default=1, help="of each picture (1)")
+    parser.add_argument("--together", action="store_true", help="server and tools share all cores")
     args = parser.parse_args()
+    cores = Cores(args.together)
     today = datetime.date.today()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {today}, load {os.getloadavg()[0]:.1f}; "
+    print(f"{platform.machine()}, {cores.words()}, {today}, load {os.getloadavg()[0]:.1f}; "
           f"medians of {args.rounds} rounds")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plain = clean_environment(folder)
         for scheme in args.store:
             (folder / scheme).mkdir()
+            cores.for_servers()
             try:
                 store = {"gs": Gs, "s3": Seaweed}[scheme](folder / scheme)
             except Absent as reason:
                 print(f"\n{scheme} is left out: {reason}")
                 continue
+            cores.for_tools()
             try:
                 measure(store, {**plain, **store.env()}, folder / scheme, args)
             finally:
                 store.stop()
         if "list" in args.part:
-            listing(plain, args)
+            listing(plain, args, cores)
 
 
 if __name__ == "__main__":

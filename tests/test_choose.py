@@ -119,6 +119,35 @@ def test_a_name_is_no_command(tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
+def test_whatever_ends_it_is_told_in_one_line(space, tmp_path):
+    """Also behind a failure that was none: 'random' has no beliefs to explain."""
+    space.write_text(SPACE.replace("b1-large", "b1; large"))
+    done = run("choose", space, "--run", JOB + " # {instance}", "--method", "random", "--explain",
+               "--seed", "1", code=FATAL)
+    assert "trial" in done.stdout  # the first was of the other machine
+    assert "cannot stand in a command" in done.stderr and done.stderr.count("\n") == 1
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([SHARDMILL, "choose", space, "--state", tmp_path / "state.json"],
+                              stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == FATAL and "standard output" in done.stderr
+
+
+def sampled(space, folder, src):
+    """A search by a job of our own that cannot begin."""
+    return refused("choose", space, "--state", folder / "state.json", "--sample", "1%", "--up",
+                   "echo local", "--", "pack", src, folder / "out")
+
+
+def test_a_sample_that_cannot_be_made(space, tmp_path):
+    src = tmp_path / "src"
+    src.mkdir()
+    assert f"no file below {src} is in the sample" in sampled(space, tmp_path, src)
+    (tmp_path / "state.json.runs" / "sample.txt").unlink()
+    (tmp_path / "state.json.runs" / "sample.txt").mkdir()
+    assert "sample.txt': Is a directory" in sampled(space, tmp_path, src)
+    assert "none" in sampled(space, tmp_path / "none", src)
+
+
 # ---- State
 
 
@@ -333,8 +362,10 @@ def test_protocol():
     assert out.splitlines() == [f"try {first}", f"try {other}", f"stop {first}", f"stop {first}"]
     for bad in ("job j 1 99999999\n", "cfg 0 a\n", job + "ran 7 ok 1 1\n", job + "ran 0 ok x\n",
                 "job j 1 1\ncfg 0 a s 0 4 16 0.2\nhist 0\ngo\n", "h x\n", "more\n", "what\n",
-                "job j 1 1\ncfg 5 a s 2 4 16 0.2\n", "go\n", "job j 1 0\nhist 0\ngo\n"):
-        protocol(bad, code=FATAL)
+                "job j 1 1\ncfg 5 a s 2 4 16 0.2\n", "go\n", "job j 1 0\nhist 0\ngo\n",
+                job + "go\n", "job j 1 1\nhist 1\n" + 2 * "h p a s 2 4 16 0.2 ok 1 1\n"):
+        said = protocol(bad, code=FATAL).stderr
+        assert said.endswith(f": {bad.splitlines()[-1]}\n") and ": :" not in said
 
 
 def test_beats_cherrypick_on_recorded_runs():

@@ -3,13 +3,10 @@
 #include "commands.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* ---- Options */
 
@@ -173,111 +170,11 @@ extern const command choose_command;
 
 static int fail(const choose_call *call)
 {
-    screen s;
-    screen_init(&s, "choose", call->json ? LOG_JSON : LOG_TEXT, false);
-    screen_error(&s, sm_last_error());
+    print_failure(call->json);
     return EXIT_FATAL;
 }
 
-/* ---- The lock of a state: FILE.lock, for the state itself is another file after each write */
-
-typedef struct state_lock {
-    char path[4200];
-    int fd;
-} state_lock;
-
-/* Locks it, waiting up to some seconds for who is at it; false, and the reason is printed. The lock
- * goes with the process. */
-static bool lock_state(state_lock *lock, const char *path, double seconds)
-{
-    struct stat there, mine;
-    const double begin = background_clock();
-    snprintf(lock->path, sizeof lock->path, "%s.lock", path);
-    for (;;) {
-        lock->fd = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (lock->fd < 0) {
-            fprintf(stderr, "shardmill choose: cannot lock '%s': %s\n", path, strerror(errno));
-            return false;
-        }
-        const bool locked = flock(lock->fd, LOCK_EX | LOCK_NB) == 0;
-        /* Who had it before removed it. */
-        if (locked && stat(lock->path, &there) == 0 && fstat(lock->fd, &mine) == 0 &&
-            there.st_ino == mine.st_ino)
-            return true;
-        close(lock->fd);
-        if (!locked && background_clock() - begin > seconds) {
-            fprintf(stderr, "shardmill choose: another search goes on in '%s'\n", path);
-            return false;
-        }
-        if (!locked) usleep(20000);
-    }
-}
-
-static void unlock_state(const state_lock *lock)
-{
-    unlink(lock->path);
-    close(lock->fd);
-}
-
 /* ---- Searches */
-
-static bool same_space(const sm_space *a, const sm_space *b)
-{
-    bool same = a->count == b->count;
-    for (size_t i = 0; same && i < a->count; i++) {
-        const sm_candidate *x = &a->candidates[i], *y = &b->candidates[i];
-        same = strcmp(x->instance, y->instance) == 0 && strcmp(x->family, y->family) == 0 &&
-               fabs(x->nodes - y->nodes) < 0.5 && fabs(x->price - y->price) < 1e-9 * x->price &&
-               fabs(x->vcpus - y->vcpus) < 1e-9 * x->vcpus &&
-               fabs(x->memory_gb - y->memory_gb) < 1e-9 * x->memory_gb;
-    }
-    return same;
-}
-
-/* Trials that ran when the search was cut off did not end: they are forgotten. */
-static void forget_running(sm_search *s)
-{
-    size_t kept = 0;
-    for (size_t t = 0; t < s->trial_count; t++)
-        if (s->trials[t].outcome != SM_TRIAL_RUNNING) s->trials[kept++] = s->trials[t];
-    s->trial_count = kept;
-}
-
-/* A new search of the space, or the one in --state. */
-static sm_status open_search(sm_search *search, const char *space, const choose_call *call,
-                             bool *resumed)
-{
-    sm_search s = {.options = call->options};
-    sm_status status = sm_space_read(&s.space, space);
-    *resumed = false;
-    if (status == SM_OK && call->history != NULL)
-        snprintf(s.history, sizeof s.history, "%s", call->history);
-    if (status == SM_OK && call->state != NULL && access(call->state, F_OK) == 0) {
-        sm_search old = {0};
-        status = sm_search_read(&old, call->state);
-        if (status == SM_OK && !same_space(&old.space, &s.space)) {
-            fprintf(stderr,
-                    "shardmill choose: '%s' is a search of another space; remove it, or "
-                    "name another --state\n",
-                    call->state);
-            sm_search_free(&old);
-            sm_search_free(&s);
-            return SM_ERR_CONFLICT;
-        }
-        if (status == SM_OK) {
-            old.options.max_trials = call->options.max_trials;
-            sm_search_free(&s);
-            s = old;
-            forget_running(&s);
-            *resumed = true;
-        }
-    }
-    if (status == SM_OK)
-        *search = s;
-    else
-        sm_search_free(&s);
-    return status;
-}
 
 static sm_status conclude(sm_chooser *chooser, const sm_search *search, const choose_call *call)
 {
@@ -297,41 +194,40 @@ static int search_with_command(sm_search *search, const choose_call *call)
     if (status == SM_OK) status = conclude(chooser, search, call);
     bool answered = sm_chooser_best(chooser) != UINT32_MAX;
     sm_chooser_free(chooser);
-    if (status == SM_ERR_CANCELLED) {
-        fprintf(stderr, "shardmill choose: stopped%s\n",
-                call->state != NULL ? "; the same command goes on with it" : "");
-        return EXIT_FATAL;
-    }
-    if (status != SM_OK) return *sm_last_error() != '\0' ? fail(call) : EXIT_FATAL;
+    if (status == SM_ERR_CANCELLED)
+        status = choose_fail(status, "stopped%s",
+                             call->state != NULL ? "; the same command goes on with it" : "");
+    if (status != SM_OK) return fail(call);
     return answered ? EXIT_DONE : EXIT_FATAL;
 }
 
 /* Where the files of our own jobs go: beside the state, or in the working folder. */
-static bool prepare_job(choose_call *call, const sm_space *space)
+static sm_status prepare_job(choose_call *call, const sm_space *space)
 {
     static char folder[4096], list[4200];
     uint64_t pictures;
-    screen s;
     call->job.space = space;
     call->job.folder = folder;
     snprintf(folder, sizeof folder, "%s.runs", call->state != NULL ? call->state : "choose");
-    if (call->sample <= 0) return true;
-    screen_init(&s, "choose", LOG_TEXT, false);
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        screen_error(&s, strerror(errno));
-        return false;
-    }
+    if (call->sample <= 0) return SM_OK;
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return choose_fail(SM_ERR_IO, "cannot make '%s': %s", folder, strerror(errno));
     snprintf(list, sizeof list, "%s/sample.txt", folder);
     call->job.list = list;
     const char *src = call->job.words[call->job.src];
-    if (job_sample(&pictures, src, call->sample, list) != SM_OK || pictures == 0) {
-        screen_error(&s,
-                     *sm_last_error() != '\0' ? sm_last_error() : "no picture is in the sample");
-        return false;
-    }
+    FILE *file = fopen(list, "we");
+    if (file == NULL) return choose_fail(SM_ERR_IO, "cannot write '%s': %s", list, strerror(errno));
+    sm_status status = job_sample(&pictures, src, call->sample, file);
+    const bool is_whole = !ferror(file);
+    if (fclose(file) != 0 || !is_whole)
+        status = choose_fail(SM_ERR_IO, "cannot write '%s' whole", list);
+    else if (status == SM_OK && pictures == 0)
+        status = choose_fail(SM_ERR_USAGE, "no file below %s is in the sample: take a larger share",
+                             src);
+    if (status != SM_OK) return status;
     printf("sample    %llu of the files below %s\n", (unsigned long long)pictures, src);
     fflush(stdout);
-    return true;
+    return SM_OK;
 }
 
 static int search_space(const char *space, choose_call *call)
@@ -339,12 +235,11 @@ static int search_space(const char *space, choose_call *call)
     sm_search search;
     bool resumed;
     sm_status status = open_search(&search, space, call, &resumed);
-    if (status == SM_ERR_CONFLICT) return EXIT_FATAL;
     if (status != SM_OK) return fail(call);
     int code = EXIT_DONE;
     if (resumed && !call->json) printf("resumed   %zu trials done\n", search.trial_count);
-    if (call->job.cmd != NULL && !prepare_job(call, &search.space)) {
-        code = EXIT_FATAL;
+    if (call->job.cmd != NULL && prepare_job(call, &search.space) != SM_OK) {
+        code = fail(call);
     } else if (call->run != NULL || call->job.cmd != NULL) {
         code = search_with_command(&search, call);
     } else {
@@ -454,7 +349,7 @@ static sm_status replay_job(const sm_past_trial *runs, size_t count, const choos
     double least = INFINITY;
     search.space.candidates = calloc(count, sizeof *search.space.candidates);
     search.space.count = count;
-    if (search.space.candidates == NULL) return SM_ERR_MEMORY;
+    if (search.space.candidates == NULL) return choose_fail(SM_ERR_MEMORY, "out of memory");
     for (size_t i = 0; i < count; i++) {
         search.space.candidates[i] = runs[i].where;
         double value = call->options.objective == SM_CHOOSE_COST ? runs[i].cost : runs[i].seconds;
@@ -536,6 +431,14 @@ static const char *fault_of(const choose_call *call)
     return NULL;
 }
 
+/* What was printed must have arrived. */
+static int finish(int code, const choose_call *call)
+{
+    screen s;
+    screen_init(&s, "choose", call->json ? LOG_JSON : LOG_TEXT, false);
+    return finish_stdout(&s) ? code : EXIT_FATAL;
+}
+
 /* With the state of a search locked, where there is one. */
 static int with_state(const char *path, const arguments *found, choose_call *call)
 {
@@ -543,7 +446,8 @@ static int with_state(const char *path, const arguments *found, choose_call *cal
     state_lock lock;
     const bool asks = found->count >= 2 && strcmp(found->items[0], "ask") == 0;
     const bool tells = found->count >= 2 && strcmp(found->items[0], "tell") == 0;
-    if (path != NULL && !lock_state(&lock, path, asks || tells ? MOMENT_S : 0)) return EXIT_FATAL;
+    if (path != NULL && lock_state(&lock, path, asks || tells ? MOMENT_S : 0) != SM_OK)
+        return fail(call);
     const int code = asks    ? ask(path, call)
                      : tells ? tell(found, call)
                              : search_space(found->items[0], call);
@@ -567,16 +471,18 @@ static int run_choose(int argc, char **argv)
     if (call.protocol) {
         const char *wrong;
         if (run_protocol(&call.options, &wrong)) return EXIT_DONE;
-        fprintf(stderr, "shardmill choose: %s: %s\n", sm_last_error(), wrong);
-        return EXIT_FATAL;
+        const char *reason =
+            *sm_last_error() != '\0' ? sm_last_error() : "no such line can come here";
+        choose_fail(SM_ERR_FORMAT, "%s: %.*s", reason, (int)strcspn(wrong, "\n"), wrong);
+        return fail(&call);
     }
-    if (call.replay != NULL) return replay(&call);
+    if (call.replay != NULL) return finish(replay(&call), &call);
     const char *fault = fault_of(&call);
     if (fault != NULL) return usage_error(&choose_command, "%s", fault);
     if (found.count >= 2 &&
         (strcmp(found.items[0], "ask") == 0 ? found.count == 2
                                             : strcmp(found.items[0], "tell") == 0))
-        return with_state(found.items[1], &found, &call);
+        return finish(with_state(found.items[1], &found, &call), &call);
     if (found.count != 1)
         return usage_error(&choose_command, "wanted is one SPACE, 'ask STATE' or 'tell STATE …'");
     if (call.run == NULL && call.state == NULL && call.job.cmd == NULL)
@@ -585,7 +491,7 @@ static int run_choose(int argc, char **argv)
     if (call.job.cmd != NULL && !job_check(&call.job, &choose_command)) return EXIT_USAGE;
     /* The whole job recurs; trials and what they save are told in samples of it. */
     if (call.sample > 0) call.options.recurrences /= call.sample;
-    return with_state(call.state, &found, &call);
+    return finish(with_state(call.state, &found, &call), &call);
 }
 
 const command choose_command = {.name = "choose",

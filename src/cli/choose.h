@@ -32,7 +32,28 @@ typedef struct choose_call {
  */
 bool run_protocol(const sm_choose_options *options, const char **wrong);
 
+/* ---- choose_state.c: the file of a search */
+
+typedef struct state_lock {
+    char path[4200];
+    int fd;
+} state_lock;
+
+/* Locks the search in path, waiting up to some seconds for who is at it. The lock goes with the
+ * process. */
+sm_status lock_state(state_lock *lock, const char *path, double seconds);
+void unlock_state(const state_lock *lock);
+
+/* A new search of the space in that file, or the one in --state. */
+sm_status open_search(sm_search *search, const char *space, const choose_call *call, bool *resumed);
+
 /* ---- choose_print.c: what people, or programs, see of a search */
+
+/* Keeps choose's own line of what went wrong, and returns status. */
+sm_status choose_fail(sm_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* That line on stderr; the library's where choose itself has none. */
+void print_failure(bool json);
 
 /* "c4.large x 4" */
 const char *show_candidate(char text[SM_CHOOSE_NAME_MAX + 16], const sm_candidate *candidate);

@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +145,26 @@ void print_advice(const sm_search *s, const sm_advice *a, bool json)
     fflush(stdout);
 }
 
+/* ---- Failures */
+
+static char failure[1024];
+
+sm_status choose_fail(sm_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(failure, sizeof failure, format, args);
+    va_end(args);
+    return status;
+}
+
+void print_failure(bool json)
+{
+    screen s;
+    screen_init(&s, "choose", json ? LOG_JSON : LOG_TEXT, false);
+    screen_error(&s, *failure != '\0' ? failure : sm_last_error());
+}
+
 /* ---- Beliefs */
 
 typedef struct ranked {
@@ -226,7 +247,7 @@ static sm_belief *take_beliefs(ranked *order, sm_chooser *chooser, const sm_sear
 sm_status print_beliefs(sm_chooser *chooser, const sm_search *s, bool json)
 {
     ranked *order = calloc(s->space.count, sizeof *order);
-    if (order == NULL) return SM_ERR_MEMORY;
+    if (order == NULL) return choose_fail(SM_ERR_MEMORY, "out of memory");
     sm_belief *beliefs = take_beliefs(order, chooser, s);
     if (beliefs != NULL && json)
         print_beliefs_json(beliefs, s);
@@ -372,5 +393,5 @@ sm_status print_answer(sm_chooser *chooser, const sm_search *s, const sm_advice 
     bool whole = order != NULL && points != NULL;
     free(order);
     free(points);
-    return whole ? SM_OK : SM_ERR_MEMORY;
+    return whole ? SM_OK : choose_fail(SM_ERR_MEMORY, "out of memory");
 }

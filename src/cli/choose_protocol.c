@@ -11,7 +11,7 @@ typedef struct job {
     sm_candidate *candidates;
     size_t count;
     sm_past_trial *past;
-    size_t past_count;
+    size_t past_count, past_cap;
     sm_chooser *chooser;
     bool stopped; /* an answer was given */
 } job;
@@ -59,16 +59,20 @@ static bool begin_history(job *j, const char *line)
 {
     size_t count;
     if (sscanf(line, "hist %zu", &count) != 1 || count > 1000000) return false;
+    free(j->past);
     j->past = calloc(count + 1, sizeof *j->past);
+    j->past_count = 0;
+    j->past_cap = j->past == NULL ? 0 : count;
     return j->past != NULL;
 }
 
 static bool add_past(job *j, const char *line)
 {
+    if (j->past_count == j->past_cap) return false;
     sm_past_trial *t = &j->past[j->past_count];
     char outcome[16];
     int used, rest;
-    if (j->past == NULL || sscanf(line, "h %63s %n", t->job, &used) != 1 ||
+    if (sscanf(line, "h %63s %n", t->job, &used) != 1 ||
         !read_candidate(&t->where, line + used, &rest) ||
         sscanf(line + used + rest, "%15s %lf %lf", outcome, &t->seconds, &t->cost) != 3)
         return false;
@@ -103,6 +107,7 @@ static bool answer(job *j)
 
 static bool start(job *j)
 {
+    if (j->chooser != NULL) return false;
     sm_status status = sm_chooser_new(&j->chooser, j->candidates, j->count, &j->options);
     if (status == SM_OK && j->past_count > 0)
         status = sm_chooser_learn(j->chooser, j->past, j->past_count);

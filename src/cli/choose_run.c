@@ -90,18 +90,13 @@ static sm_status start_more(background *processes, sm_chooser *chooser, sm_searc
         if (call->explain) print_advice(search, &advice, call->json);
         const sm_candidate *c = &search->space.candidates[advice.candidate];
         sm_trial running = {.candidate = advice.candidate, .outcome = SM_TRIAL_RUNNING};
-        if (own == NULL && !fill_template(filled, call->run, c, NULL)) {
-            fprintf(stderr,
-                    "shardmill choose: '%s' cannot stand in a command, or the command "
-                    "is too long\n",
-                    c->instance);
-            return SM_ERR_USAGE;
-        }
+        if (own == NULL && !fill_template(filled, call->run, c, NULL))
+            return choose_fail(SM_ERR_USAGE,
+                               "'%s' cannot stand in a command, or the command is too long",
+                               c->instance);
         if (!background_start(&processes[k], advice.candidate, own != NULL ? job_run : run_shell,
-                              own != NULL ? (void *)own : (void *)filled)) {
-            fprintf(stderr, "shardmill choose: cannot start a command: %s\n", strerror(errno));
-            return SM_ERR_IO;
-        }
+                              own != NULL ? (void *)own : (void *)filled))
+            return choose_fail(SM_ERR_IO, "cannot start a command: %s", strerror(errno));
         status = tell(chooser, search, &running, call);
         if (status != SM_OK) return status;
     }
@@ -118,7 +113,7 @@ static size_t count_running(const background *processes, size_t count)
 sm_status run_trials(sm_chooser *chooser, sm_search *search, const choose_call *call)
 {
     background *processes = calloc(BACKGROUND_MAX, sizeof *processes);
-    if (processes == NULL) return SM_ERR_MEMORY;
+    if (processes == NULL) return choose_fail(SM_ERR_MEMORY, "out of memory");
     size_t finished = 0;
     for (size_t t = 0; t < search->trial_count; t++)
         finished += search->trials[t].outcome != SM_TRIAL_RUNNING;

@@ -351,18 +351,15 @@ static double share_of_name(const char *name)
 static sm_status sample_file(void *user, const sm_listed *file)
 {
     sampling *s = user;
-    if (caught_signal() != 0) return SM_ERR_CANCELLED;
     if (share_of_name(file->name) >= s->share || strchr(file->name, '\n') != NULL) return SM_OK;
     s->taken++;
     return fprintf(s->file, "%s\n", file->name) > 0 ? SM_OK : SM_ERR_IO;
 }
 
-sm_status job_sample(uint64_t *pictures, const char *src, double share, const char *path)
+sm_status job_sample(uint64_t *pictures, const char *src, double share, FILE *list)
 {
-    sampling s = {.file = fopen(path, "we"), .share = share};
-    if (s.file == NULL) return SM_ERR_IO;
+    sampling s = {.file = list, .share = share};
     sm_status status = sm_list_files(src, sample_file, &s);
-    if (fclose(s.file) != 0 && status == SM_OK) status = SM_ERR_IO;
     *pictures = s.taken;
     return status;
 }

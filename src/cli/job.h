@@ -57,8 +57,9 @@ int job_run(void *user, uint32_t candidate);
 /* The row that job_run left, the caller's; NULL when it came to none. */
 json_t *job_row(const cluster_job *j, uint32_t candidate);
 
-/* Writes a list of about share of the pictures below src into path, always the same ones. */
-sm_status job_sample(uint64_t *pictures, const char *src, double share, const char *path);
+/* Writes about share of the files below src to list, a line each, always the same ones. Whether all
+ * was written, ferror tells. */
+sm_status job_sample(uint64_t *pictures, const char *src, double share, FILE *list);
 
 /* ---- job_row.c */
 

@@ -19,7 +19,12 @@ enum {
 
 static void put_hex(char *text, const uint8_t digest[DIGEST])
 {
-    for (int i = 0; i < DIGEST; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < DIGEST; i++) {
+        text[2 * i] = digits[digest[i] >> 4];
+        text[2 * i + 1] = digits[digest[i] & 15];
+    }
+    text[2 * DIGEST] = '\0';
 }
 
 sm_status sm_aws_sha256(char text[SM_AWS_SHA256_TEXT], const void *data, size_t len)

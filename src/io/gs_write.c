@@ -17,7 +17,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { PIECE = 8 << 20 }; /* a multiple of 256 KiB, as the store wants all pieces but the last */
+enum {
+    HEAD = 4096,        /* bytes around the object in a request that holds it all, as a rule */
+    HEAD_MAX = 64 << 10 /* and at most: its name, each byte of which JSON may make six */
+};
 
 static const char WHAT[] = "write", PERMISSION[] = "storage.objects.create";
 
@@ -31,7 +34,8 @@ typedef struct gs_sink {
     char *url;
     sm_gs_place place;
     bool only_new;
-    sm_buf data; /* what has not been handed to the sender */
+    size_t piece; /* bytes of one, but the last */
+    sm_buf data;  /* what has not been handed to the sender */
     uint64_t size;
     uint32_t crc;
     /* Of a resumable upload. */
@@ -63,7 +67,8 @@ sm_status sm_gs_sink_open(void **sink, const char *url, bool only_new)
     gs_sink *made = calloc(1, sizeof *made);
     if (made == NULL) return sm_fail_memory(sizeof *made);
     pthread_mutex_init(&made->lock, NULL);
-    sm_buf_init(&made->data, PIECE);
+    made->piece = sm_upload_piece(0);
+    sm_buf_init(&made->data, made->piece);
     made->only_new = only_new;
     made->url = strdup(url);
     sm_status status =
@@ -135,7 +140,7 @@ static sm_status add_metadata(sm_buf *body, const gs_sink *sink)
 
 static sm_status make_body(sm_buf *body, const char *boundary, const gs_sink *sink)
 {
-    sm_status status = sm_buf_reserve(body, sink->data.len + 4096);
+    sm_status status = sm_buf_reserve(body, sink->data.len + HEAD);
     if (status == SM_OK)
         status = sm_buf_printf(
             body, "--%s\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n", boundary);
@@ -173,7 +178,7 @@ static sm_status put_at_once(gs_sink *sink)
     sm_http_reply reply;
     sm_buf body;
     sm_file_info made;
-    sm_buf_init(&body, 2 * (size_t)PIECE);
+    sm_buf_init(&body, sink->data.len + HEAD_MAX);
     sm_http_reply_init(&reply);
     sm_status status = init_upload(&call, sink, "multipart");
     if (status == SM_OK) status = sm_http_add_header(&call.request, "Content-Type", type);
@@ -382,7 +387,7 @@ static sm_status hand_over(gs_sink *sink, bool is_last)
     piece *p = malloc(sizeof *p);
     if (p == NULL) return sm_fail_memory(sizeof *p);
     *p = (piece){.offset = sink->size - sink->data.len, .is_last = is_last, .data = sink->data};
-    sm_buf_init(&sink->data, PIECE);
+    sm_buf_init(&sink->data, sink->piece);
     if (sm_queue_push(&sink->queue, p)) return SM_OK;
     free_piece(p);
     return sm_fail(SM_ERR_INTERNAL, "the queue of pieces was closed");
@@ -402,11 +407,11 @@ sm_status sm_gs_sink_write(void *opaque, const void *data, size_t len)
     const uint8_t *next = data;
     while (len > 0) {
         /* Only when more comes: the last piece must not be empty. */
-        if (sink->data.len == PIECE) {
+        if (sink->data.len == sink->piece) {
             sm_status status = hand_over(sink, false);
             if (status != SM_OK) return status;
         }
-        const size_t room = PIECE - sink->data.len, n = len < room ? len : room;
+        const size_t room = sink->piece - sink->data.len, n = len < room ? len : room;
         sm_status status = sm_buf_append(&sink->data, next, n);
         if (status != SM_OK) return status;
         sink->crc = sm_crc32c(sink->crc, next, n);

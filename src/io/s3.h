@@ -108,6 +108,12 @@ sm_status sm_s3_stat_folder(sm_file_info *info, const char *url);
 sm_status sm_s3_find_token(char **token, const void *data, size_t len);
 
 /* ---- s3_write.c */
+
+/* Bytes of an upload's part (from 1) when the first ones have `first`. All are of one size up to
+ * 2,000, as some stores want it; then the size doubles every so often, so that S3's 10,000 parts
+ * hold its largest object, of 5 TiB. */
+size_t sm_s3_part_size(size_t first, unsigned number);
+
 sm_status sm_s3_sink_open(void **sink, const char *url, bool only_new);
 sm_status sm_s3_sink_write(void *opaque, const void *data, size_t len);
 sm_status sm_s3_sink_commit(void *opaque);

@@ -16,10 +16,9 @@
 #include <string.h>
 
 enum {
-    PART_SIZE = 8 << 20,
-    /* All parts are of one size up to 16 GB, as some stores want it; then the size doubles every so
-     * often, so that S3's 10,000 parts hold its largest object. */
-    PARTS_OF_A_SIZE = 2000,
+    PART_LEAST = 5 << 20, /* S3's, but for the last */
+    PARTS_OF_FIRST_SIZE = 2000,
+    PARTS_OF_A_SIZE = 800, /* then */
     PARTS_MAX = 10000,
     UPLOADERS = 3,
     LIST_MAX = 4 << 20, /* bytes of the list of parts */
@@ -41,7 +40,8 @@ typedef struct part_done {
 typedef struct s3_sink {
     char *url;
     bool only_new;
-    sm_buf data; /* of the part that is being filled */
+    size_t first; /* bytes of the first parts */
+    sm_buf data;  /* of the part that is being filled */
     /* Of an upload in parts. */
     char *upload;   /* its id; NULL: none was begun */
     unsigned parts; /* handed to the uploaders */
@@ -56,9 +56,13 @@ typedef struct s3_sink {
     atomic_bool stopped; /* what still waits need not go up */
 } s3_sink;
 
-static size_t part_size(const s3_sink *sink)
+size_t sm_s3_part_size(size_t first, unsigned number)
 {
-    return (size_t)PART_SIZE << (sink->parts / PARTS_OF_A_SIZE);
+    const size_t most = (size_t)5 << 30; /* S3's */
+    size_t size = first;
+    for (unsigned at = PARTS_OF_FIRST_SIZE; at < number && size < most; at += PARTS_OF_A_SIZE)
+        size *= 2;
+    return size < most ? size : most;
 }
 
 sm_status sm_s3_sink_open(void **sink, const char *url, bool only_new)
@@ -78,7 +82,8 @@ sm_status sm_s3_sink_open(void **sink, const char *url, bool only_new)
         return sm_fail_memory(strlen(url));
     }
     made->only_new = only_new;
-    sm_buf_init(&made->data, PART_SIZE);
+    made->first = sm_upload_piece(PART_LEAST);
+    sm_buf_init(&made->data, made->first);
     pthread_mutex_init(&made->lock, NULL);
     *sink = made;
     return SM_OK;
@@ -248,7 +253,7 @@ static sm_status send_part(s3_sink *sink)
     if (full == NULL) return sm_fail_memory(sizeof *full);
     full->number = ++sink->parts;
     full->data = sink->data;
-    sm_buf_init(&sink->data, part_size(sink));
+    sm_buf_init(&sink->data, sm_s3_part_size(sink->first, sink->parts + 1));
     status = make_room(sink);
     if (status == SM_OK) status = start_uploader(sink);
     if (status == SM_OK && !sm_queue_push(&sink->queue, full))

@@ -131,6 +131,20 @@ void sm_io_fetch_many(sm_fetch *fetches, size_t count)
 
 /* ---- Writing */
 
+size_t sm_upload_piece(size_t least)
+{
+    enum { UNIT_KIB = 256, DEFAULT_KIB = 8192, MOST_KIB = 1 << 20 };
+    const char *text = getenv("SHARDMILL_UPLOAD_KIB");
+    unsigned long kib = DEFAULT_KIB;
+    if (text != NULL && *text >= '0' && *text <= '9') {
+        char *end;
+        const unsigned long asked = strtoul(text, &end, 10);
+        if (*end == '\0') kib = asked < MOST_KIB ? asked : MOST_KIB;
+    }
+    const size_t piece = (kib < UNIT_KIB ? UNIT_KIB : kib - kib % UNIT_KIB) << 10;
+    return piece < least ? least : piece;
+}
+
 struct sm_sink {
     const sm_store *store;
     void *inner;

@@ -59,6 +59,10 @@ sm_status sm_store_of(const sm_store **store, const char **url);
 /* A row's function that is NULL: SM_ERR_USAGE with a line that says so ("written"). */
 sm_status sm_store_cannot(const char *url, const char *done);
 
+/* Bytes of a piece of a large upload: SHARDMILL_UPLOAD_KIB (8192), in whole multiples of 256 KiB,
+ * as Google Cloud Storage wants them; at least `least`, at most 1 GiB. */
+size_t sm_upload_piece(size_t least);
+
 /* Folders of the local file system (folder.c), for file.c's row. */
 sm_status sm_local_walk(const char *root, sm_walk_fn *fn, void *user);
 sm_status sm_local_make_folder(const char *path);

@@ -14,18 +14,17 @@ import fnmatch
 import json
 import random
 import re
-import sys
 import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from google.cloud import dataproc_v1, monitoring_v3
 from google.protobuf import json_format
+from loopback import Handler, Loopback
 
 from .spark import SparkCluster, end
 
@@ -121,19 +120,14 @@ class Cluster:
                 "statusHistory": self.history}
 
 
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request, client_address):
-        if not isinstance(sys.exc_info()[1], ConnectionError):  # clients may die at any time
-            super().handle_error(request, client_address)
-
-
-class Standin:
-    """The service of one project and region, at url. In `with`; stop() ends what it started."""
+class Standin(Loopback):
+    """The service of one project and region, at url. Behind `with` nothing of it runs."""
 
     project, region = "tests", "europe-west1"
 
     def __init__(self, folder, store_port, *, machine_env=None, cpu_quota=64, fault_rate=0.0, seed=0,
                  start_seconds=0.0, local=False, java=""):
+        super().__init__(_Handler)
         self.folder, self.store = Path(folder), f"http://127.0.0.1:{store_port}"
         self.token, self.tokens_given, self.cpu_quota = "good-token", 0, cpu_quota
         self.machine_env = machine_env or {"STORAGE_EMULATOR_HOST": self.store}
@@ -147,21 +141,14 @@ class Standin:
         self.clusters, self.jobs, self.operations, self.requests = {}, {}, {}, {}
         self.problems, self.calls, self.created, self.most, self.most_cpus = [], [], 0, 0, 0
         self.lock, self.stopped, self.starting = threading.RLock(), threading.Event(), []
-        self.server = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        for work in (self.server.serve_forever, self._reap):
-            threading.Thread(target=work, daemon=True).start()
 
     def __enter__(self):
-        return self
+        threading.Thread(target=self._reap, daemon=True).start()
+        return super().__enter__()
 
     def __exit__(self, *_):
-        self.stop()
-
-    def stop(self):
         self.stopped.set()
-        self.server.shutdown()
-        self.server.server_close()
+        super().__exit__()
         for thread in self.starting:
             thread.join()
         with self.lock:
@@ -555,78 +542,60 @@ class Standin:
         return None
 
 
-def _handler(service):
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(Handler):
+    def reply(self, code, body, *headers):
+        self.answer(code, json.dumps(body).encode(),
+                    [("Content-Type", "application/json; charset=UTF-8"), *headers])
 
-        def log_message(self, *_):
-            pass
+    def refuse(self, refusal, *headers):
+        self.reply(refusal.code, {"error": {"code": refusal.code, "message": str(refusal),
+                                            "status": refusal.status}}, *headers)
 
-        def reply(self, code, body, **headers):
-            data = json.dumps(body).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json; charset=UTF-8")
-            self.send_header("Content-Length", str(len(data)))
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.end_headers()
-            self.wfile.write(data)
+    def metadata(self, path):
+        if self.headers.get("Metadata-Flavor") != "Google":
+            self.refuse(Refusal(403, "PERMISSION_DENIED", "Missing Metadata-Flavor:Google header."))
+        elif path.endswith("/token"):
+            self.cloud.tokens_given += 1
+            self.reply(200, {"access_token": self.cloud.token, "expires_in": 3599,
+                             "token_type": "Bearer"}, ("Metadata-Flavor", "Google"))
+        elif path.endswith("/email"):
+            self.answer(200, EMAIL.encode(), [("Metadata-Flavor", "Google")])
+        else:
+            self.refuse(Refusal(404, "NOT_FOUND", "not found"))
 
-        def refuse(self, refusal, **headers):
-            self.reply(refusal.code, {"error": {"code": refusal.code, "message": str(refusal),
-                                                "status": refusal.status}}, **headers)
+    def serve(self):
+        url = urllib.parse.urlsplit(self.path)
+        query = {key: values[0] for key, values in urllib.parse.parse_qs(url.query).items()}
+        query.pop("$alt", None)
+        body, service = self.body(), self.cloud
+        if url.path.startswith("/computeMetadata/"):
+            self.metadata(url.path)
+            return
+        fault = service.next_fault()
+        service.calls.append((self.command, url.path, fault))
+        if fault == "reset":
+            self.close_connection = True
+            return
+        if fault in ("503", "429"):
+            status = {"503": "UNAVAILABLE", "429": "RESOURCE_EXHAUSTED"}[fault]
+            self.refuse(Refusal(int(fault), status, "The service is busy: try again"),
+                        *([("Retry-After", "1")] if fault == "429" else []))
+            return
+        if self.headers.get("Authorization") != f"Bearer {service.token}":
+            self.refuse(Refusal(401, "UNAUTHENTICATED", "Request had invalid authentication "
+                                "credentials. Expected OAuth 2 access token"))
+            return
+        try:
+            answer = service.answer(self.command, url.path, query, body.decode() or "{}")
+        except Refusal as refusal:
+            self.refuse(refusal)
+            return
+        except ValueError as error:
+            self.refuse(Refusal(400, "INVALID_ARGUMENT", f"Invalid JSON payload: {error}"))
+            return
+        if fault == "lost":  # done, but the answer does not arrive
+            self.close_connection = True
+            return
+        self.reply(200, answer)
 
-        def metadata(self, path):
-            if self.headers.get("Metadata-Flavor") != "Google":
-                self.refuse(Refusal(403, "PERMISSION_DENIED", "Missing Metadata-Flavor:Google header."))
-            elif path.endswith("/token"):
-                service.tokens_given += 1
-                self.reply(200, {"access_token": service.token, "expires_in": 3599,
-                                 "token_type": "Bearer"}, Metadata_Flavor="Google")
-            elif path.endswith("/email"):
-                self.send_response(200)
-                self.send_header("Metadata-Flavor", "Google")
-                self.send_header("Content-Length", str(len(EMAIL)))
-                self.end_headers()
-                self.wfile.write(EMAIL.encode())
-            else:
-                self.refuse(Refusal(404, "NOT_FOUND", "not found"))
-
-        def serve(self):
-            url = urllib.parse.urlsplit(self.path)
-            query = {key: values[0] for key, values in urllib.parse.parse_qs(url.query).items()}
-            query.pop("$alt", None)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if url.path.startswith("/computeMetadata/"):
-                self.metadata(url.path)
-                return
-            fault = service.next_fault()
-            service.calls.append((self.command, url.path, fault))
-            if fault == "reset":
-                self.close_connection = True
-                return
-            if fault in ("503", "429"):
-                status = {"503": "UNAVAILABLE", "429": "RESOURCE_EXHAUSTED"}[fault]
-                self.refuse(Refusal(int(fault), status, "The service is busy: try again"),
-                            **({"Retry_After": "1"} if fault == "429" else {}))
-                return
-            if self.headers.get("Authorization") != f"Bearer {service.token}":
-                self.refuse(Refusal(401, "UNAUTHENTICATED", "Request had invalid authentication "
-                                    "credentials. Expected OAuth 2 access token"))
-                return
-            try:
-                answer = service.answer(self.command, url.path, query, body.decode() or "{}")
-            except Refusal as refusal:
-                self.refuse(refusal)
-                return
-            except ValueError as error:
-                self.refuse(Refusal(400, "INVALID_ARGUMENT", f"Invalid JSON payload: {error}"))
-                return
-            if fault == "lost":  # done, but the answer does not arrive
-                self.close_connection = True
-                return
-            self.reply(200, answer)
-
-        do_GET = do_POST = do_DELETE = serve
-
-    return Handler
+    do_GET = do_POST = do_DELETE = serve

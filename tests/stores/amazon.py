@@ -9,12 +9,12 @@ import http.client
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from loopback import Handler, Loopback
 
 from .servers import KEY, SECRET
 
@@ -23,27 +23,15 @@ WEB_TOKEN, CONTAINER_TOKEN, MACHINE_TOKEN = "web-identity-token", "container-tok
 REGION = "us-east-1"
 
 
-class Amazon:
+class Amazon(Loopback):
     """In `with`: listens on port; given lists who got credentials, problems what was done wrong."""
 
     def __init__(self, store_port):
+        super().__init__(_Handler)
         self.store_port = store_port
         self.given, self.problems, self.good = [], [], {}
         self.served, self.revoke_at = 0, None  # the request at which all credentials so far end
         self.lock = threading.Lock()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self.server.daemon_threads = True
-        self.server.amazon = self
-        self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
 
     def env(self):
         return {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": REGION}
@@ -79,31 +67,12 @@ def _signature(handler, keys):
     return auth.signature(text, request), fields
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    @property
-    def amazon(self):
-        return self.server.amazon
-
-    def answer(self, status, body=b"", headers=()):
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        if "Content-Length" not in dict(headers):  # that of HEAD is the object's
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
+class _Handler(Handler):
     def refuse(self, status, code):
         self.answer(status, f"<Error><Code>{code}</Code><Message>No.</Message></Error>".encode())
 
     def handle_any(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.body()
         if self.command == "POST" and self.path == "/":
             self.take_role(body)
         elif self.path == "/container":
@@ -117,18 +86,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def hand_out(self, whom, header, secret):
         if self.headers.get(header) != secret:
-            self.amazon.problems.append(f"{whom}: {header} {self.headers.get(header)}")
+            self.cloud.problems.append(f"{whom}: {header} {self.headers.get(header)}")
             return self.answer(401)
-        return self.answer(200, json.dumps(self.amazon.give(whom)).encode())
+        return self.answer(200, json.dumps(self.cloud.give(whom)).encode())
 
     def take_role(self, body):
         asked = {name: values[0] for name, values in parse_qs(body.decode()).items()}
         want = {"Action": "AssumeRoleWithWebIdentity", "RoleArn": ROLE, "Version": "2011-06-15",
                 "WebIdentityToken": WEB_TOKEN}
         if {name: asked.get(name) for name in want} != want or "RoleSessionName" not in asked:
-            self.amazon.problems.append(f"role {asked}")
+            self.cloud.problems.append(f"role {asked}")
             return self.refuse(400, "InvalidIdentityToken")
-        keys = self.amazon.give("role")
+        keys = self.cloud.give("role")
         keys["SessionToken"] = keys["Token"]
         fields = "".join(f"<{name}>{keys[name]}</{name}>" for name in
                          ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"))
@@ -138,10 +107,10 @@ class _Handler(BaseHTTPRequestHandler):
     def metadata(self):
         if self.command == "PUT" and self.path == "/latest/api/token":
             if not self.headers.get("X-aws-ec2-metadata-token-ttl-seconds", "").isdigit():
-                self.amazon.problems.append("no life of the metadata token")
+                self.cloud.problems.append("no life of the metadata token")
             return self.answer(200, MACHINE_TOKEN.encode())
         if self.headers.get("X-aws-ec2-metadata-token") != MACHINE_TOKEN:
-            self.amazon.problems.append("metadata of version 1")
+            self.cloud.problems.append("metadata of version 1")
             return self.answer(401)
         place = "/latest/meta-data/iam/security-credentials/"
         if self.path == place:
@@ -151,11 +120,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self.hand_out("machine", "X-aws-ec2-metadata-token", MACHINE_TOKEN)
 
     def store(self, body):
-        self.amazon.count_request()
+        self.cloud.count_request()
         if "Authorization" not in self.headers:
             return self.refuse(403, "AccessDenied")
         key = self.headers["Authorization"].split("Credential=")[1].split("/")[0]
-        keys = self.amazon.good.get(key)
+        keys = self.cloud.good.get(key)
         if keys is None:
             return self.refuse(400, "ExpiredToken")
         want, fields = _signature(self, keys)
@@ -163,17 +132,17 @@ class _Handler(BaseHTTPRequestHandler):
         if fields["Signature"] != want or self.headers.get("X-Amz-Security-Token") != keys["Token"]:
             return self.refuse(403, "SignatureDoesNotMatch")
         if not token_is_signed:
-            self.amazon.problems.append("the token is not signed")
+            self.cloud.problems.append("the token is not signed")
         return self.hand_on(body)
 
     def hand_on(self, body):
         kept = {name: value for name, value in self.headers.items() if name.lower() not in (
             "host", "authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")}
         request = AWSRequest(self.command,
-                             f"http://127.0.0.1:{self.amazon.store_port}{self.path}",
+                             f"http://127.0.0.1:{self.cloud.store_port}{self.path}",
                              data=body, headers=kept)
         S3SigV4Auth(Credentials(KEY, SECRET), "s3", REGION).add_auth(request)
-        behind = http.client.HTTPConnection("127.0.0.1", self.amazon.store_port)
+        behind = http.client.HTTPConnection("127.0.0.1", self.cloud.store_port)
         behind.request(self.command, self.path, body, dict(request.headers))
         reply = behind.getresponse()
         data = reply.read()

@@ -3,9 +3,12 @@
 It knows just enough of HTTP to tell requests apart: a share of them, chosen by a seeded generator in
 the order in which they arrive, meets one of the faults. What happened is counted, so that a test
 can see that it met any.
+
+It also answers what fake-gcs-server takes for the end of an upload: how far a resumable upload came.
 """
 
 import random
+import re
 import socket
 import struct
 import threading
@@ -27,6 +30,7 @@ FINAL = {"full": b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nCo
 # written.
 FAULTS = [*REFUSALS, "redirect", "reset", "lost", "cut", "truncated", "chunk", "stall", "slow",
           "corrupt", "corrupt-write"]
+# And "less": of a piece of a resumable upload the store is given the first half, and says so.
 DROPS, DROP_SECONDS = 10, 0.03
 
 
@@ -62,6 +66,21 @@ def _flip(data):
     return data[:middle] + bytes([data[middle] ^ 0x20]) + data[middle + 1:]
 
 
+# Of a piece of a resumable upload: which bytes it is.
+PIECE = re.compile(rb"(?<=\r\nContent-Range: bytes )(\d+)-(\d+)/(\d+|\*)", re.IGNORECASE)
+
+
+QUESTION = re.compile(rb"\r\nContent-Range: bytes \*/", re.IGNORECASE)
+
+
+def _halve(head, body):
+    """The same piece without its second half."""
+    start, half = int(PIECE.search(head)[1]), len(body) // 2
+    head = PIECE.sub(b"%d-%d/*" % (start, start + half - 1), head)
+    return re.sub(rb"(?<=\r\nContent-Length: )\d+", b"%d" % half, head,
+                  flags=re.IGNORECASE), body[:half]
+
+
 def _rechunk(head, body):
     """The same answer in chunks, of which the last is cut off."""
     lines = [line for line in head.split(b"\r\n")
@@ -93,6 +112,7 @@ class FaultProxy:
         self.random, self.lock = random.Random(seed), threading.Lock()
         self.hits, self.seen = Counter(), 0
         self.open, self.gone = set(), False
+        self.kept, self.ended = {}, {}  # of a resumable upload's address: its bytes; the last answer
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.listener.getsockname()[1]
 
@@ -143,12 +163,13 @@ class FaultProxy:
             if store is not None:
                 store.close()
 
-    def _choose(self, method, target, body):
+    def _choose(self, method, target, head, body):
         """The fault that this request meets, or None."""
         media = "alt=media" in target or ("/storage/v1/" not in target and "list-type" not in target)
         fits = {"corrupt": method == "GET" and media,
                 "redirect": method in ("GET", "HEAD"),
                 "full": method in ("PUT", "POST"),
+                "less": len(body) > 1 and PIECE.search(head),
                 # A list of parts, or the beginning of an upload, is no object.
                 "corrupt-write": method in ("PUT", "POST") and len(body) >= 1024}
         with self.lock:
@@ -159,6 +180,26 @@ class FaultProxy:
             self.hits[fault] += 1
             return fault
 
+    def _ask(self, store, answered, target, head, body):
+        """The store's answer, or to the question how far an upload came what Google would say."""
+        if QUESTION.search(head):
+            kept = self.kept.get(target, 0)
+            line = b"Range: bytes=0-%d\r\n" % (kept - 1) if kept else b""
+            return self.ended.get(target, (b"HTTP/1.1 308 Resume Incomplete\r\n" + line
+                                           + b"Content-Length: 0\r\n\r\n", {}, b""))
+        store.sendall(head + body)
+        asked, piece = head, PIECE.search(head)
+        head, headers = _read_head(answered)
+        if head is None:
+            return None, {}, b""
+        empty = asked.startswith(b"HEAD ") or head.split()[1] in (b"204", b"304")
+        answer = head, headers, b"" if empty else _read_body(answered, headers)
+        if piece and head.split()[1] == b"308":
+            self.kept[target] = int(piece[2]) + 1
+        elif piece:
+            self.ended[target] = answer
+        return answer
+
     def _relay(self, client, store, asked, answered):
         """One request and its answer; False when the connection is over."""
         head, headers = _read_head(asked)
@@ -166,7 +207,7 @@ class FaultProxy:
             return False
         method, target = head.split(b" ")[:2]
         body = _read_body(asked, headers)
-        fault = self._choose(method.decode(), target.decode("latin-1"), body)
+        fault = self._choose(method.decode(), target.decode("latin-1"), head, body)
         if fault in REFUSALS or fault in FINAL:
             client.sendall({**REFUSALS, **FINAL}[fault])
             return True
@@ -177,13 +218,13 @@ class FaultProxy:
         if fault == "reset":
             _reset(client)
             return False
-        store.sendall(head + (_flip(body) if fault == "corrupt-write" else body))
-
-        head, headers = _read_head(answered)
+        if fault == "less":
+            head, body = _halve(head, body)
+        elif fault == "corrupt-write":
+            body = _flip(body)
+        head, headers, body = self._ask(store, answered, target, head, body)
         if head is None:
             return False
-        empty = method == b"HEAD" or head.split()[1] in (b"204", b"304")
-        body = b"" if empty else _read_body(answered, headers)
         if fault == "lost":
             _reset(client)
             return False

@@ -12,13 +12,13 @@ import json
 import ssl
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
+from loopback import Handler, Loopback
 
 HOST = "storage.googleapis.com"
 EMAIL = "packer@tests.example"
@@ -51,10 +51,11 @@ def _unbase64(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-class Google:
+class Google(Loopback):
     """In `with`: env() and key_file() for the program; problems lists what it did wrong."""
 
     def __init__(self, folder, store_port):
+        super().__init__(_Handler)
         self.folder, self.store_port = folder, store_port
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.problems, self.given, self.good = [], [], set()
@@ -66,20 +67,7 @@ class Google:
         (folder / "server.pem").write_bytes(_pem(self.key) + _certificate(self.key))
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(folder / "server.pem")
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self.server.daemon_threads = True
-        self.server.google = self
-        self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
         self.token_uri = f"{self.url}/token"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
 
     def env(self):
         return {"https_proxy": f"http://127.0.0.1:{self.port}",
@@ -175,42 +163,25 @@ class Google:
         return token
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    @property
-    def google(self):
-        return self.server.google
-
-    def answer(self, status, body, headers=()):
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
+class _Handler(Handler):
     def do_CONNECT(self):
         """From here on the connection is TLS, and the requests in it are handled like others."""
         self.send_response(200)
         self.end_headers()
-        self.connection = self.google.tls.wrap_socket(self.connection, server_side=True)
+        self.connection = self.cloud.tls.wrap_socket(self.connection, server_side=True)
         self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
         self.close_connection = False
 
     def may_enter(self):
         """The address of a resumable upload is as good as a token."""
-        self.google.count_request()
+        self.cloud.count_request()
         query = parse_qs(urlsplit(self.path).query)
-        self.google.payers.add(query.get("userProject", [None])[0])
+        self.cloud.payers.add(query.get("userProject", [None])[0])
         kind, _, token = self.headers.get("Authorization", "").partition(" ")
-        return "upload_id=" in self.path or (kind == "Bearer" and token in self.google.good)
+        return "upload_id=" in self.path or (kind == "Bearer" and token in self.cloud.good)
 
     def handle_any(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.body()
         if self.path == "/token":
             self.hand_out_token(body)
         elif self.path == "/sts":
@@ -227,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_any
 
     def answer_token(self, **more):
-        self.answer(200, json.dumps({"access_token": self.google.give(), "expires_in": 3600,
+        self.answer(200, json.dumps({"access_token": self.cloud.give(), "expires_in": 3600,
                                      "token_type": "Bearer", **more}).encode())
 
     def hand_out_token(self, body):
@@ -235,12 +206,12 @@ class _Handler(BaseHTTPRequestHandler):
         asked = {name: values[0] for name, values in parse_qs(body.decode()).items()}
         wrong = None
         if asked.get("grant_type") == "refresh_token":
-            self.google.expect("user", asked, {"client_id": "client", "client_secret": "secret-client",
+            self.cloud.expect("user", asked, {"client_id": "client", "client_secret": "secret-client",
                                                "refresh_token": REFRESH_TOKEN})
         else:
-            self.google.expect("grant", asked,
+            self.cloud.expect("grant", asked,
                                {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer"})
-            wrong = self.google.check_jwt(asked["assertion"])
+            wrong = self.cloud.check_jwt(asked["assertion"])
         if wrong:
             self.answer(400, json.dumps({"error": "invalid_grant",
                                          "error_description": wrong}).encode())
@@ -250,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
     def trade(self, body):
         """A token of another service for one of Google's."""
         asked = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-        self.google.expect("trade", asked, {
+        self.cloud.expect("trade", asked, {
             "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "audience": AUDIENCE,
             "subject_token": SUBJECT_TOKEN,
             "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
@@ -260,18 +231,18 @@ class _Handler(BaseHTTPRequestHandler):
     def act(self, body):
         """A service account's token for who may act as it; their own does not open the store then."""
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token not in self.google.given or not self.path.endswith(f"/{ACTED_AS}:generateAccessToken"):
-            self.google.problems.append(f"acts {self.path}")
-        self.google.good.discard(token)
+        if token not in self.cloud.given or not self.path.endswith(f"/{ACTED_AS}:generateAccessToken"):
+            self.cloud.problems.append(f"acts {self.path}")
+        self.cloud.good.discard(token)
         asked = json.loads(body)
-        self.google.expect("acts", asked, {"scope": [STORAGE], "lifetime": "3600s"})
-        self.google.delegates = asked.get("delegates")
+        self.cloud.expect("acts", asked, {"scope": [STORAGE], "lifetime": "3600s"})
+        self.cloud.delegates = asked.get("delegates")
         ends = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
-        self.answer(200, json.dumps({"accessToken": self.google.give(),
+        self.answer(200, json.dumps({"accessToken": self.cloud.give(),
                                      "expireTime": ends.strftime("%Y-%m-%dT%H:%M:%SZ")}).encode())
 
     def metadata(self):
-        self.google.expect("metadata", self.headers, {"Metadata-Flavor": "Google"})
+        self.cloud.expect("metadata", self.headers, {"Metadata-Flavor": "Google"})
         account = "/computeMetadata/v1/instance/service-accounts/default/"
         if self.path == f"{account}email":
             self.answer(200, EMAIL.encode())
@@ -281,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(404, b"")
 
     def hand_on(self, body):
-        store = http.client.HTTPConnection("127.0.0.1", self.google.store_port)
+        store = http.client.HTTPConnection("127.0.0.1", self.cloud.store_port)
         own = {name: value for name, value in self.headers.items() if name.lower() != "host"}
         store.request(self.command, self.path, body, {**own, "Host": HOST})
         reply = store.getresponse()

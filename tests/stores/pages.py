@@ -1,5 +1,5 @@
-"""A stand-in that makes pages of listings, as fast as it can: 1,000,000 objects in 1,000 pages, in
-Google's JSON or S3's XML. In the bucket `folders` each page is a folder, in `flat` there are none.
+"""A stand-in that makes pages of listings, as fast as it can: 1,000 objects each, in Google's JSON or
+S3's XML. In the bucket `folders` each page is a folder, in `flat` there are none.
 A page can be made to take as long as a cloud takes for it.
 
     python tests/stores/pages.py PORT
@@ -12,7 +12,7 @@ import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
-PAGES, OBJECTS = 1000, 1000
+PAGES, OBJECTS = 1000, 1000  # of a page: always; pages: unless other ones are asked for
 NUMBER = b"@@@@"  # of the page
 KEYS = {"folders": b"all/@@@@/%03d.jpg", "flat": b"all/@@@@-%03d.jpg"}
 ETAG = b"9e107d9d372bb6826bd81d3542a419d6"
@@ -39,9 +39,8 @@ PAGE = {("gs", bucket): _gs_page(key) for bucket, key in KEYS.items()}
 PAGE |= {("s3", bucket): _s3_page(key) for bucket, key in KEYS.items()}
 
 
-def _page(store, bucket, number):
+def _page(store, bucket, number, last):
     body = PAGE[store, bucket].replace(NUMBER, b"%04d" % number)
-    last = number + 1 >= PAGES
     token = b"" if last else b"%04d" % (number + 1)
     if store == "gs":
         return body.replace(b"%NEXT%", token, 1)
@@ -50,8 +49,8 @@ def _page(store, bucket, number):
     return body.replace(b"%MORE%", b"false" if last else b"true", 1).replace(b"%NEXT%", token, 1)
 
 
-def _folders(store, bucket):
-    names = [b"all/%04d/" % i for i in range(PAGES)] if bucket == "folders" else []
+def _folders(store, bucket, pages):
+    names = [b"all/%04d/" % i for i in range(pages)] if bucket == "folders" else []
     if store == "gs":
         return b'{"prefixes":[' + b",".join(b'"%s"' % name for name in names) + b"]}"
     return (b"<ListBucketResult><IsTruncated>false</IsTruncated>"
@@ -84,22 +83,22 @@ class _Handler(socketserver.StreamRequestHandler):
         store = "gs" if parts.path.startswith("/storage/v1/") else "s3"
         bucket = re.search("folders|flat", parts.path)[0]
         if "delimiter" in query:
-            return _folders(store, bucket)
+            return _folders(store, bucket, self.server.pages)
         token = query.get("pageToken") or query.get("continuation-token")
         start = query.get("startOffset") or query.get("start-after")
         number = int(token) if token else int(start[4:8]) if start else 0
         time.sleep(self.server.seconds)
-        return _page(store, bucket, number)
+        return _page(store, bucket, number, number + 1 >= self.server.pages)
 
 
 class PageMaker(socketserver.ThreadingTCPServer):
-    """In `with`: listens on port; a page takes so many seconds."""
+    """In `with`: listens on port; there are so many pages, and one takes so many seconds."""
 
     daemon_threads = allow_reuse_address = True
 
-    def __init__(self, port=0, seconds=0):
+    def __init__(self, port=0, seconds=0, pages=PAGES):
         super().__init__(("127.0.0.1", port), _Handler)
-        self.port, self.seconds = self.server_address[1], seconds
+        self.port, self.seconds, self.pages = self.server_address[1], seconds, pages
 
     def env(self):
         return {"STORAGE_EMULATOR_HOST": f"127.0.0.1:{self.port}",

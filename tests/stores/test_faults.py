@@ -4,7 +4,7 @@ import random
 import subprocess
 
 import pytest
-from conftest import FATAL, HANG, OK, run, start, tree
+from conftest import FATAL, HANG, OK, crowd, pack, run, start, tree
 
 from .conftest import CROWD, get_many, peak, put_many
 from .fault_proxy import FAULTS, FaultProxy
@@ -97,6 +97,30 @@ def test_a_large_object_goes_up_and_comes_down_whole(store, mill, at, tmp_path, 
         mill(store, "cp", store.url(f"{at}/large"), tmp_path / "down", port=proxy.port, more=QUICK)
     assert proxy.hits
     assert (tmp_path / "down").read_bytes() == data
+
+
+@pytest.fixture(scope="session")
+def long_shard(tmp_path_factory):
+    """The arguments of a pack that makes a shard of some 40 MB, and the set that it makes here."""
+    folder = tmp_path_factory.mktemp("long")
+    crowd(folder / "pictures", 2)
+    args = [folder / "pictures", "--shards", "1", "--image-size", "1024"]
+    pack(args[0], folder / "out", *args[1:])
+    return args, tree(folder / "out")
+
+
+# The smallest pieces that each store takes.
+@pytest.mark.parametrize("faults", [["less", "503", "lost"], ["reset", "cut", "truncated"]])
+def test_a_shard_goes_up_in_small_pieces(store, env, at, long_shard, faults):
+    """With faults between them; behind each the upload goes on where the store says that it is."""
+    (src, *options), want = long_shard
+    with FaultProxy(store.port, faults, share=0.3) as proxy:
+        pack(src, store.url(at), *options,
+             env={**env, **store.env(proxy.port), **QUICK, "SHARDMILL_UPLOAD_KIB": "256"})
+    pieces = max(map(len, want.values())) // MIB * (4 if store.scheme == "gs" else 0.2)
+    assert proxy.seen > pieces and sum(proxy.hits.values()) > pieces / 10, proxy.hits
+    assert ("less" in proxy.hits) == (store.scheme == "gs" and "less" in faults)
+    assert get_many(store, at) == want
 
 
 @pytest.mark.parametrize("most", [1, None])

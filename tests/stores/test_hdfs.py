@@ -8,7 +8,7 @@ from conftest import FATAL, run, tree
 from .conftest import get_many, put_many
 from .fault_proxy import FaultProxy
 from .servers import SLOW, noise
-from .test_pack import content, local  # noqa: F401 (a fixture)
+from .test_pack import content, local, pack_while_it_goes  # noqa: F401 (local is a fixture)
 
 pytestmark = pytest.mark.skipif(not SLOW, reason="HDFS: SHARDMILL_SLOW=1 gets it")
 
@@ -72,6 +72,12 @@ def test_faults_of_the_name_node(hdfs, hdfs_env, at, tmp_path):
         run("cp", "-r", hdfs.url(at, proxy.port), tmp_path / "down", env=env)
     assert len(proxy.hits) > 3
     assert tree(tmp_path / "down") == want
+
+
+def test_a_name_node_that_goes_away(hdfs, hdfs_env, at, flowers, dst):
+    put_many(hdfs, {f"{at}/flowers/{name}": data for name, data in tree(flowers).items()})
+    proxy = FaultProxy(hdfs.port, ["slow"], share=0)
+    pack_while_it_goes(proxy, hdfs.url(f"{at}/flowers", proxy.port), dst=dst, env=hdfs_env)
 
 
 def test_what_cannot_be_done(hdfs, hdfs_env, at, tmp_path):

@@ -59,9 +59,12 @@ def test_a_local_folder(tmp_path):
 @pytest.mark.parametrize("scheme", ["gs", "s3"])
 def test_a_million_objects(env, tmp_path, scheme, bucket, slash):
     """Each once, in flat memory, with folders to list side by side and without."""
-    with PageMaker() as server, open(tmp_path / "names", "wb") as names:
-        memory = peak("ls", f"{scheme}://{bucket}/all", env={**env, **server.env()}, stdout=names)
+    memory = []
+    for pages in PAGES // 10, PAGES:
+        with PageMaker(pages=pages) as server, open(tmp_path / "names", "wb") as names:
+            memory.append(peak("ls", f"{scheme}://{bucket}/all", env={**env, **server.env()},
+                               stdout=names))
     found = (tmp_path / "names").read_text().splitlines()
     assert len(found) == len(set(found)) == PAGES * OBJECTS
     assert {f"0000{slash}000.jpg", f"0999{slash}999.jpg"} <= set(found)
-    assert memory < 50, memory
+    assert memory[1] < min(memory[0] + 8, 50), memory

@@ -4,9 +4,12 @@ import random
 import signal
 import subprocess
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
 
 import pytest
 from conftest import EXAMPLES, FATAL, HANG, kill, pack, run, start, tree
+from loopback import Loopback
 
 from .conftest import get_many, put_many
 from .fault_proxy import FaultProxy
@@ -84,17 +87,44 @@ def test_killed_at_twenty_moments(store, env, at, tmp_path):
     assert get_many(store, f"{at}/out") == whole
 
 
-def test_a_store_that_goes_away(store, env, at, flowers, local, dst):
-    """The run ends and says why; no picture is called bad, and the next run goes on."""
-    put_many(store, {f"{at}/flowers/{name}": data for name, data in tree(flowers).items()})
-    args = ["pack", store.url(f"{at}/flowers"), dst, "--shards", "4"]
-    with FaultProxy(store.port, ["slow"], share=1) as proxy:
-        process = start(*args, stderr=subprocess.PIPE, env={
-            **env, **store.env(proxy.port), "SHARDMILL_RETRY_SECONDS": "2"})
-        while proxy.seen < 12 and process.poll() is None:
-            time.sleep(0.01)
+def pack_while_it_goes(proxy, *src, dst, env, fast=0):
+    """Packs what lies behind the proxy, which slows down behind the first `fast` requests and is gone
+    12 requests later. The run ends and says why, and no picture is called bad."""
+    with proxy:
+        process = start("pack", *src, dst, "--shards", "4", stderr=subprocess.PIPE,
+                        env={**env, "SHARDMILL_RETRY_SECONDS": "2"})
+        while proxy.seen < fast + 12 and process.poll() is None:
+            proxy.share = int(proxy.seen >= fast)
+            time.sleep(0.001)
     code, said = process.wait(timeout=HANG), process.stderr.read().decode()
     assert code == FATAL and "no good answer" in said and "again" in said, said
     assert not [name for name in tree(dst) if "failures" in name or name == "_SUCCESS"]
-    pack(*args[1:], env={**env, **store.env()})
+
+
+def test_a_store_that_goes_away(store, env, at, flowers, local, dst):
+    """And the next run goes on."""
+    put_many(store, {f"{at}/flowers/{name}": data for name, data in tree(flowers).items()})
+    proxy, src = FaultProxy(store.port, ["slow"], share=0), store.url(f"{at}/flowers")
+    pack_while_it_goes(proxy, src, dst=dst, env={**env, **store.env(proxy.port)})
+    pack(src, dst, "--shards", "4", env={**env, **store.env()})
     assert content(tree(dst)) == content(local)
+
+
+class Files(SimpleHTTPRequestHandler):
+    """A folder as a web server shows it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_web_server_that_goes_away(env, flowers, tmp_path, dst):
+    """It cannot be listed: a manifest says what to ask it for, and first it is asked for all."""
+    names = [path.relative_to(flowers) for path in sorted(flowers.glob("*/*.jpg"))]
+    with Loopback(partial(Files, directory=flowers)) as web:
+        proxy = FaultProxy(web.port, ["slow"], share=0)
+        (tmp_path / "list.csv").write_text("path,label\n" + "".join(
+            f"http://127.0.0.1:{proxy.port}/{name},{name.parent}\n" for name in names))
+        pack_while_it_goes(proxy, "--manifest", tmp_path / "list.csv", dst=dst, env=env,
+                           fast=len(names))

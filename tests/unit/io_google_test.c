@@ -356,6 +356,15 @@ static const char PAGE[] =
     "\"updated\":\"2026-01-02T03:04:05.678Z\",\"generation\":\"1767323045678901\","
     "\"crc32c\":\"n03x6A==\"}, {\"size\":\"0\",\"name\":\"\",\"etag\":\"x\"} ]\r\n}\n";
 
+static void expect_pages(const char *const *pages, sm_status status)
+{
+    sm_list_page page;
+    sm_list_page_init(&page);
+    for (; *pages != NULL; pages++)
+        assert_int_equal(read_page(&page, *pages, strlen(*pages)), status);
+    sm_list_page_free(&page);
+}
+
 static void reads_pages(void **state)
 {
     (void)state;
@@ -371,7 +380,8 @@ static void reads_pages(void **state)
     assert_int_equal(page.entries[0].info.sum.kind, SM_SUM_CRC32C);
     for (size_t len = 0; len < strlen(PAGE) - 2; len++) /* without its last brace */
         assert_int_equal(read_page(&page, PAGE, len), SM_ERR_FORMAT);
-    static const char *const pages[] = {
+    sm_list_page_free(&page);
+    static const char *const good[] = {
         "{}",
         "{\"items\":[]}",
         "{\"items\":[{\"name\":\"\\u0061\",\"size\":\"1\"}]}",
@@ -381,9 +391,9 @@ static void reads_pages(void **state)
         "{\"items\":[{\"name\":\"a\",\"size\":\"1\"}],\"items\":[]}",
         "{\"nextPageToken\":\"a\",\"nextPageToken\":\"b\"}",
         "{\"nextPageToken\":\"\",\"prefixes\":[\"a/\"]}",
+        NULL,
     };
-    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
-        assert_int_equal(read_page(&page, pages[i], strlen(pages[i])), SM_OK);
+    expect_pages(good, SM_OK);
     static const char *const bad[] = {
         "{\"items\":[{\"name\":\"a\"}]}",
         "{\"items\":[{\"size\":\"1\"}]}",
@@ -395,10 +405,9 @@ static void reads_pages(void **state)
         "{\"items\":[{\"name\":\"a\",\"size\":\"1\"}]}x",
         "{\"items\":[{\"name\":\"\xff\",\"size\":\"1\"}]}",
         "[]",
+        NULL,
     };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(read_page(&page, bad[i], strlen(bad[i])), SM_ERR_FORMAT);
-    sm_list_page_free(&page);
+    expect_pages(bad, SM_ERR_FORMAT);
 }
 
 int main(void)

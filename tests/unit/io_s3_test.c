@@ -434,6 +434,22 @@ static void sees_an_error_in_an_answer_of_200(void **state)
     }
 }
 
+static void parts_hold_the_largest_object(void **state)
+{
+    (void)state;
+    static const size_t firsts[] = {5 << 20, 8 << 20, 1 << 30};
+    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
+        uint64_t sum = 0;
+        for (unsigned number = 1; number <= 10000; number++) {
+            const size_t size = sm_s3_part_size(firsts[i], number);
+            assert_true(size <= (size_t)5 << 30);
+            if (number <= 2000) assert_int_equal(size, firsts[i]);
+            sum += size;
+        }
+        assert_true(sum >= (uint64_t)5 << 40);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +469,7 @@ int main(void)
         cmocka_unit_test(caps_a_text),
         cmocka_unit_test(finds_fields),
         cmocka_unit_test(sees_an_error_in_an_answer_of_200),
+        cmocka_unit_test(parts_hold_the_largest_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

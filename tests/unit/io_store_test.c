@@ -141,6 +141,29 @@ static void copies_files_and_folders(void **state)
                      SM_ERR_NOT_FOUND);
 }
 
+static void expect_piece(const char *kib, size_t least, size_t expected)
+{
+    setenv("SHARDMILL_UPLOAD_KIB", kib, 1);
+    assert_int_equal(sm_upload_piece(least), expected);
+    unsetenv("SHARDMILL_UPLOAD_KIB");
+}
+
+static void sizes_the_pieces_of_uploads(void **state)
+{
+    (void)state;
+    const size_t kib = 1024;
+    unsetenv("SHARDMILL_UPLOAD_KIB");
+    assert_int_equal(sm_upload_piece(0), 8192 * kib);
+    expect_piece("16384", 0, 16384 * kib);
+    expect_piece("1000", 0, 768 * kib);
+    expect_piece("0", 0, 256 * kib);
+    expect_piece("256", 5 << 20, 5 << 20);
+    expect_piece("99999999999999999999", 0, 1 << 30);
+    expect_piece("", 0, 8192 * kib);
+    expect_piece("8M", 0, 8192 * kib);
+    expect_piece("-1", 0, 8192 * kib);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +173,7 @@ int main(void)
         cmocka_unit_test(tells_what_a_store_cannot_do),
         TEST_IN_FOLDER(makes_a_file_only_where_there_is_none),
         TEST_IN_FOLDER(copies_files_and_folders),
+        cmocka_unit_test(sizes_the_pieces_of_uploads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
