@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 256 };
+enum {
+    FIRST_CAP = 256,
+    LARGE = 128 << 10, /* from here on, malloc gives pages of their own */
+    PAGE = 4096
+};
 
 void sm_buf_init(sm_buf *buf, size_t max)
 {
@@ -25,6 +29,24 @@ void sm_buf_clear(sm_buf *buf)
     buf->len = 0;
 }
 
+void *sm_alloc_pages(size_t size)
+{
+    if (size > SIZE_MAX - PAGE) return NULL;
+    return aligned_alloc(PAGE, (size + PAGE - 1) / PAGE * PAGE);
+}
+
+/* realloc, but a buffer that becomes large begins with a page; it stays so while realloc moves no
+ * more than its pages. */
+static uint8_t *grow(const sm_buf *buf, size_t cap)
+{
+    if (cap < LARGE || buf->cap >= LARGE) return realloc(buf->data, cap);
+    uint8_t *data = sm_alloc_pages(cap);
+    if (data == NULL) return NULL;
+    if (buf->len > 0) memcpy(data, buf->data, buf->len);
+    free(buf->data);
+    return data;
+}
+
 sm_status sm_buf_reserve(sm_buf *buf, size_t extra)
 {
     if (extra <= buf->cap - buf->len) return SM_OK;
@@ -36,7 +58,7 @@ sm_status sm_buf_reserve(sm_buf *buf, size_t extra)
     while (cap < need) cap = cap > buf->max / 2 ? buf->max : cap * 2;
     if (cap > buf->max) cap = buf->max;
 
-    uint8_t *data = realloc(buf->data, cap);
+    uint8_t *data = grow(buf, cap);
     if (data == NULL) return sm_fail_memory(cap);
     buf->data = data;
     buf->cap = cap;

@@ -290,7 +290,7 @@ static void *work(void *user)
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) sm_buf_init(bufs[i], SIZE_MAX / 2);
     w.contents = calloc(c->batch_max, sizeof *w.contents);
     w.fetches = calloc(c->batch_max, sizeof *w.fetches);
-    w.block = malloc(SMALL);
+    w.block = sm_alloc_pages(SMALL);
     const bool good = w.contents != NULL && w.fetches != NULL && w.block != NULL;
     for (size_t i = 0; good && i < c->batch_max; i++) sm_buf_init(&w.contents[i], BATCH_BYTES);
     for (batch *b; (b = sm_queue_pop(&c->queue)) != NULL; free_batch(b)) {

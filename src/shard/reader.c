@@ -254,7 +254,7 @@ static bool is_gzip(const uint8_t *head, size_t len)
 
 static sm_status begin_gzip(sm_reader *reader, const uint8_t *head, size_t len)
 {
-    reader->compressed = malloc(COMPRESSED);
+    reader->compressed = sm_alloc_pages(COMPRESSED);
     if (reader->compressed == NULL) return sm_fail_memory(COMPRESSED);
     int result = inflateInit2(&reader->stream, GZIP_WINDOW);
     if (result != Z_OK)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -44,6 +45,25 @@ static void grows_and_keeps_its_content(void **state)
     assert_null(buf.data);
     assert_int_equal(sm_buf_append_str(&buf, "again"), SM_OK); /* usable after free */
     sm_buf_free(&buf);
+}
+
+static void is_on_a_page_when_large(void **state)
+{
+    (void)state;
+    sm_buf buf;
+    sm_buf_init(&buf, SIZE_MAX / 2);
+    assert_int_equal(sm_buf_append_str(&buf, "kept"), SM_OK);
+    for (size_t size = 64 << 10; size <= 16 << 20; size *= 2) {
+        assert_int_equal(sm_buf_reserve(&buf, size), SM_OK);
+        assert_memory_equal(buf.data, "kept", 4);
+        if (buf.cap >= 128 << 10) assert_int_equal((uintptr_t)buf.data % 4096, 0);
+    }
+    sm_buf_free(&buf);
+    void *pages = sm_alloc_pages(100001);
+    assert_non_null(pages);
+    assert_int_equal((uintptr_t)pages % 4096, 0);
+    free(pages);
+    assert_null(sm_alloc_pages(SIZE_MAX));
 }
 
 static void stops_at_its_cap(void **state)
@@ -99,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_no_memory_before_it_must),
         cmocka_unit_test(grows_and_keeps_its_content),
+        cmocka_unit_test(is_on_a_page_when_large),
         cmocka_unit_test(stops_at_its_cap),
         cmocka_unit_test(refuses_sizes_that_overflow),
         cmocka_unit_test(formats),
