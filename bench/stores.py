@@ -35,7 +35,7 @@ from stores.pages import PAGES  # noqa: E402
 from stores.servers import Absent, Gs, Seaweed, clean_environment  # noqa: E402
 
 SHARDMILL = ROOT / "build" / "shardmill"
-CURL_PARALLEL = [8, 16, 32, 64]
+PARALLEL, CURL_PARALLEL = 64, [8, 16, 32, 64]
 PYTHON_THREADS = 16
 SMALL_BYTES, LARGE_BYTES = 16 << 10, 64 << 20
 PAGE_SECONDS = [0, 0.01]  # as fast as the stand-in can; what a cloud takes at its best
@@ -116,15 +116,21 @@ def table(title, result, work, unit):
 class Copies:
     def __init__(self, store, env, folder):
         self.store, self.env, self.folder = store, env, folder
-        self.target = folder / "down"
+        self.target = folder
 
     def clear(self):
-        shutil.rmtree(self.target, ignore_errors=True)
-        self.target.mkdir()
+        """An empty folder. The one before stays until the end: ext4 gives no inode away that was
+        freed within the last seconds, and looking for others would be most of what is measured."""
+        self.target = Path(tempfile.mkdtemp(dir=self.folder, prefix="down"))
 
     def shardmill(self, prefix, parallel):
         subprocess.run([SHARDMILL, "cp", "-q", "-r", "-j", str(parallel), self.store.url(prefix),
                         self.target], env=self.env, check=True)
+
+    def shardmill_list(self, prefix):
+        """What cp does first, and curl need not."""
+        subprocess.run([SHARDMILL, "ls", self.store.url(prefix)], env=self.env, check=True,
+                       stdout=subprocess.DEVNULL)
 
     def urls(self, prefix):
         """{name: URL that needs no header}."""
@@ -136,13 +142,13 @@ class Copies:
             "get_object", {"Bucket": self.store.bucket, "Key": key}) for key in keys}
 
     def curl(self, prefix, parallel):
-        config = self.folder / "curl.txt"
-        config.write_text("".join(f'url = "{url}"\noutput = "{self.target}/{key.replace("/", "-")}"\n'
-                                  for key, url in self.urls(prefix).items()))
         # Making the list is not curl's time.
+        config = self.folder / "curl.txt"
+        config.write_text("".join(f'url = "{url}"\noutput = "{key.replace("/", "-")}"\n'
+                                  for key, url in self.urls(prefix).items()))
         return lambda: subprocess.run(["curl", "-s", "--no-progress-meter", "-f", "-Z", "--parallel-max", str(parallel),
-                                       "-K", config], env=self.env, check=True,
-                                      stderr=subprocess.DEVNULL)
+                                       "-K", config, "--output-dir", self.target], env=self.env,
+                                      check=True, stderr=subprocess.DEVNULL)
 
     def python(self, prefix):
         if self.store.scheme == "gs":
@@ -170,8 +176,9 @@ def copying(store, env, folder, args, prefix, count, size):
     subprocess.run([SHARDMILL, "cp", "-q", "-r", up, store.url(prefix)], env=env, check=True)
     shutil.rmtree(up)
     curls = {n: tools.curl(prefix, n) for n in CURL_PARALLEL}
-    runs = {"shardmill cp -j 32": lambda: tools.shardmill(prefix, 32)}
-    runs |= {f"curl, {n} at once": run for n, run in curls.items()}
+    runs = {f"shardmill cp -j {PARALLEL}": lambda: tools.shardmill(prefix, PARALLEL)}
+    runs["of it, listing"] = lambda: tools.shardmill_list(prefix)
+    runs |= {f"curl, {n} at once, told the names": run for n, run in curls.items()}
     name = "transfer_manager" if store.scheme == "gs" else "boto3"
     runs[f"{name}, {PYTHON_THREADS} threads"] = lambda: tools.python(prefix)
     found = rounds(runs, args.rounds, store.process.child.pid, tools.clear)

@@ -71,6 +71,12 @@ class Run:
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
+def children():
+    """Processes whose parent is this one."""
+    return {int(pid) for tasks in Path("/proc/self/task").glob("*/children")
+            for pid in tasks.read_text().split()}
+
+
 def used():
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
@@ -78,7 +84,7 @@ def used():
 
 def call(words, env=None, watch=None):
     """Runs a command; returns what it printed, its seconds, and the core-seconds of all it started."""
-    before, began = used(), time.monotonic()
+    before, others, began = used(), children(), time.monotonic()
     process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
                                start_new_session=True)
@@ -86,9 +92,10 @@ def call(words, env=None, watch=None):
         watch(process)
     out, said = process.communicate()
     seconds = time.monotonic() - began
-    while any(processes_of_session(process.pid)):
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
+    while left := children() - others:  # in sessions of their own, too, as Python's workers are
+        for pid in left:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
         time.sleep(0.02)
     if process.returncode not in (0, 3):
         sys.exit(f"bench: exit code {process.returncode}: {said[-2000:]}")

@@ -9,7 +9,8 @@
 #     cluster.sh check                             whether `up` can: fails, and says why not
 #
 # RATE is a machine's, as tc takes it (20mbit), or "none". Each FOLDER is a bucket of its own name, and
-# gs://out is an empty one. `run` needs no cluster yet: its COMMAND may be one that brings clusters, as
+# gs://out is an empty one. With DISK=BYTES (a second, at most) each machine has a disk of its own, too: a
+# loop device, in WORK/shardmill-cluster/disk, that holds a copy of each FOLDER. `run` needs no cluster yet: its COMMAND may be one that brings clusters, as
 #
 #     cluster.sh run shardmill sweep space.toml --up 'cluster.sh up {nodes} {vcpus} 20mbit flowers' \
 #         --down 'cluster.sh down' -- pack gs://flowers gs://out
@@ -65,10 +66,53 @@ add() { # NAME ADDRESS RATE: a namespace on the bridge
     ip netns exec "$name-$1" tc qdisc add dev eth0 root tbf rate "$3" burst 256kb latency 50ms
 }
 
-start() { # NAME ADDRESS COMMAND…
-    local where=$1 address=$2
+# ---- Disks
+
+make_image() { # of $work/disk, where whoever is on no machine finds the same
+    mkdir -p "$work/disk" "$work/images"
+    cp -rL "$@" "$work/disk"
+    find "$work/disk" -type f -exec touch -d @1000000000 {} + # the image has whole seconds
+    image=$work/images/disk
+    truncate -s $(($(du -sm "$work/disk" | cut -f1) * 3 / 2 + 64))M "$image"
+    mkfs.ext4 -q -d "$work/disk" "$image"
+}
+
+own_disk() { # NAME: where the machine's own is
+    cp --sparse=always "$image" "$image-$1"
+    losetup --find --show "$image-$1"
+}
+
+cap_disk() { # NAME DEVICE: prints the control group that may move DISK bytes a second
+    local groups=/sys/fs/cgroup number
+    number=$(cat "/sys/block/${2#/dev/}/dev")
+    if [ -d $groups/blkio ]; then # the first version of control groups
+        mkdir "$groups/blkio/$name-$1"
+        echo "$number $DISK" >"$groups/blkio/$name-$1/blkio.throttle.read_bps_device"
+        echo "$number $DISK" >"$groups/blkio/$name-$1/blkio.throttle.write_bps_device"
+        echo "$groups/blkio/$name-$1"
+    else
+        echo +io >$groups/cgroup.subtree_control
+        mkdir "$groups/$name-$1"
+        echo "$number rbps=$DISK wbps=$DISK" >"$groups/$name-$1/io.max"
+        echo "$groups/$name-$1"
+    fi
+}
+
+# shellcheck disable=SC2016 # other shells expand these; the second's mounts are its own, as ip netns has it
+in_group='echo $$ >"$1/cgroup.procs" && shift && exec "$@"' on_disk='mount "$1" "$2" && shift 2 && exec "$@"'
+
+# ---- Machines
+
+start() { # NAME ADDRESS COMMAND…, on the machine whose disk is $device, if any
+    local where=$1 address=$2 group=() disk=()
     shift 2
-    SPARK_LOCAL_IP=$address setsid ip netns exec "$name-$where" "$@" >"$work/$where.log" 2>&1 </dev/null &
+    if [ -n "$device" ]; then
+        export SHARDMILL_DISKS=${device#/dev/}
+        group=(sh -c "$in_group" - "$(cap_disk "$where" "$device")")
+        disk=(sh -c "$on_disk" - "$device" "$work/disk")
+    fi
+    SPARK_LOCAL_IP=$address setsid "${group[@]}" ip netns exec "$name-$where" "${disk[@]}" "$@" \
+        >"$work/$where.log" 2>&1 </dev/null &
 }
 
 alive() { # how many workers the master has; fails while there is no master
@@ -86,13 +130,14 @@ await() { # WORKERS
 }
 
 up() { # MACHINES CORES RATE FOLDER…
-    local machines=$1 cores=$2 rate=$3 folder i
+    local machines=$1 cores=$2 rate=$3 folder i image device=
     shift 3
     check
     rm -rf "$work"
     mkdir -p "$work/seed/out" "$work/store"
     : >"$work/seed/out/.keep"
     for folder; do cp -rL "$folder" "$work/seed/$(basename "$folder")"; done
+    [ -z "${DISK:-}" ] || make_image "$@"
     trap take_away EXIT
     ip link add $name-br type bridge
     ip addr add $driver/24 dev $name-br
@@ -109,6 +154,7 @@ up() { # MACHINES CORES RATE FOLDER…
     await 0 # a worker that comes before it waits long until it asks again
     for i in $(seq "$machines"); do
         add "w$i" $net.$((10 + i)) "$rate"
+        [ -z "${DISK:-}" ] || device=$(own_disk "w$i")
         start "w$i" $net.$((10 + i)) "$spark" org.apache.spark.deploy.worker.Worker --host $net.$((10 + i)) \
             --cores "$cores" --memory 1g --work-dir "$work/w$i" spark://$master:7077
     done
@@ -128,7 +174,7 @@ spaces() { ip netns list | awk -v p="^$name-" '$1 ~ p {print $1}'; }
 processes() { for space in $(spaces); do ip netns pids "$space"; done; }
 
 take_away() { # all but the logs
-    local signal space
+    local signal space group
     for signal in TERM KILL; do
         processes | xargs -r kill -$signal 2>/dev/null || true
         for _ in $(seq 20); do # Spark's shutdown hooks
@@ -137,6 +183,8 @@ take_away() { # all but the logs
         done
     done
     for space in $(spaces); do ip netns del "$space"; done
+    losetup -ln -O NAME,BACK-FILE | awk -v at="$work/images/" 'index($2, at) == 1 {print $1}' | xargs -r -n 1 losetup -d
+    for group in /sys/fs/cgroup/{blkio/,}"$name"-w*; do [ ! -d "$group" ] || rmdir "$group"; done
     ! ip link show $name-br >/dev/null 2>&1 || ip link del $name-br
 }
 

@@ -36,7 +36,7 @@ case ${1:-} in
         trap '"$cluster" down' EXIT
         "$cluster" run "$shardmill" measure "gs://$(basename "$pictures")" gs://shards -o "$out/$topology.jsonl" \
             --engine spark --master "$master" --mode concurrent --executors 8 \
-            --batch-size 16,32 --batches 6 --repeat 2 --readers 4
+            --batch-size 2,4,6,8 --batches 3,6,9,12 --repeat 3 --readers 4
         "$cluster" down
         trap - EXIT
         page "$out/$topology.jsonl"

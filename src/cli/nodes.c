@@ -42,6 +42,7 @@ static node *find_node(node_set *set, const json_t *line)
                    .memory = json_number_value(json_object_get(line, "memory"))};
     memcpy(made->id, id, sizeof id);
     copy_text(made->machine, sizeof made->machine, line, "machine");
+    copy_text(made->disks, sizeof made->disks, line, "disks");
     copy_text(made->host, sizeof made->host, line, "host");
     copy_text(made->address, sizeof made->address, line, "address");
     return made;
@@ -122,11 +123,18 @@ static json_t *over_time(const node *n, double started)
 
 /* ---- All of them together */
 
-/* Whether a node before number i is on the same machine, whose CPU and disks it shares. */
-static bool is_second(const node_set *set, size_t i)
+/* Whether a node before number i counts the same processors, that of its machine. */
+static bool shares_cores(const node_set *set, size_t i)
 {
     for (size_t k = 0; k < i; k++)
         if (strcmp(set->items[k].machine, set->items[i].machine) == 0) return true;
+    return false;
+}
+
+static bool shares_disks(const node_set *set, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(set->items[k].disks, set->items[i].disks) == 0) return true;
     return false;
 }
 
@@ -143,11 +151,13 @@ static void describe_cluster(json_t *row, const node_set *set)
         end = fmax(end, last->time);
         sum.received += last->received - first->received;
         sum.sent += last->sent - first->sent;
-        if (is_second(set, i)) continue;
+        if (!shares_disks(set, i)) {
+            sum.disk_read += last->disk_read - first->disk_read;
+            sum.disk_written += last->disk_written - first->disk_written;
+        }
+        if (shares_cores(set, i)) continue;
         cores += n->cores;
         sum.busy_s += last->busy_s - first->busy_s;
-        sum.disk_read += last->disk_read - first->disk_read;
-        sum.disk_written += last->disk_written - first->disk_written;
     }
     const double s = end - begin;
     if (!(s > 0)) return;

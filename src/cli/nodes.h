@@ -12,7 +12,7 @@ typedef struct node_sample {
 
 /* A machine: whoever took its samples, they are of the same counters. */
 typedef struct node {
-    char id[128], machine[64], host[256], address[64];
+    char id[128], machine[64], disks[128], host[256], address[64];
     double cores, memory;
     node_sample *samples;
     size_t count, cap;

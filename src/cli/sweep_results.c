@@ -179,14 +179,15 @@ void sweep_note(screen *s, const json_t *row)
 static void print_row(const json_t *row)
 {
     char a[NUMBER_MAX], b[NUMBER_MAX], c[NUMBER_MAX], d[NUMBER_MAX], e[NUMBER_MAX], f[NUMBER_MAX];
-    char g[NUMBER_MAX], h[NUMBER_MAX];
-    printf("%-26s %9s %10s %9s %8s %8s %8s %8s %5s", text_in(row, "name"),
+    char g[NUMBER_MAX], h[NUMBER_MAX], i[NUMBER_MAX];
+    printf("%-20s %9s %10s %9s %7s %7s %7s %8s %8s %5s", text_in(row, "name"),
            show(a, row, "seconds", NULL, 1, ""), show(b, row, "cost", NULL, 1, "cost"),
            show(c, row, "images_per_s", NULL, 1, ""), show(d, row, "mb_per_s", NULL, 1, ""),
            show(e, row, "cluster", "received_mb_per_s", 1, ""),
            show(f, row, "cluster", "sent_mb_per_s", 1, ""),
-           show(g, row, "cluster", "disk_written_mb_per_s", 1, ""),
-           show(h, row, "cluster", "cpu", 100, ""));
+           show(g, row, "cluster", "disk_read_mb_per_s", 1, ""),
+           show(h, row, "cluster", "disk_written_mb_per_s", 1, ""),
+           show(i, row, "cluster", "cpu", 100, ""));
     if (strcmp(text_in(row, "status"), "ok") != 0) {
         printf("  failed: ");
         print_safely(stdout, text_in(row, "error"));
@@ -196,10 +197,10 @@ static void print_row(const json_t *row)
 
 void sweep_print(const sweep_results *r)
 {
-    printf("%-26s %9s %10s %9s %8s %8s %8s %8s %5s\n", "", "", "", "", "", "net in", "net out",
-           "disk out", "");
-    printf("%-26s %9s %10s %9s %8s %8s %8s %8s %5s\n", "configuration", "seconds", "cost",
-           "images/s", "MB/s", "MB/s", "MB/s", "MB/s", "CPU%");
+    printf("%-20s %9s %10s %9s %7s %7s %7s %8s %8s %5s\n", "", "", "", "", "", "net in", "net out",
+           "disk in", "disk out", "");
+    printf("%-20s %9s %10s %9s %7s %7s %7s %8s %8s %5s\n", "configuration", "seconds", "cost",
+           "images/s", "MB/s", "MB/s", "MB/s", "MB/s", "MB/s", "CPU%");
     for (size_t i = 0; i < r->space->count; i++)
         if (r->rows[i] != NULL) print_row(r->rows[i]);
 }

@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,8 +50,27 @@ static void take_network(sm_load *s)
     fclose(file);
 }
 
+/* NULL: all there are. */
+static const char *told_disks(void)
+{
+    const char *told = getenv("SHARDMILL_DISKS");
+    return told == NULL || *told == '\0' ? NULL : told;
+}
+
+/* Whether the list, which commas part, has the name. */
+static bool has(const char *list, const char *name)
+{
+    const size_t len = strlen(name);
+    for (const char *at = list; *at != '\0'; at += *at == ',') {
+        const size_t word = strcspn(at, ",");
+        if (word == len && memcmp(at, name, len) == 0) return true;
+        at += word;
+    }
+    return false;
+}
+
 /* Whole disks alone: partitions, and what is made of disks, would count twice. */
-static bool is_disk(const char *name)
+static bool is_whole_disk(const char *name)
 {
     static const char *const others[] = {"loop", "ram", "dm-", "md", "zram", "sr", "nbd"};
     char path[96];
@@ -64,12 +84,13 @@ static void take_disks(sm_load *s)
 {
     char line[512], name[64];
     uint64_t read, written;
+    const char *told = told_disks();
     FILE *file = fopen("/proc/diskstats", "re");
     if (file == NULL) return;
     while (fgets(line, sizeof line, file) != NULL)
         if (sscanf(line, " %*u %*u %63s %*u %*u %" SCNu64 " %*u %*u %*u %" SCNu64, name, &read,
                    &written) == 3 &&
-            (read > 0 || written > 0) && is_disk(name)) {
+            (read > 0 || written > 0) && (told != NULL ? has(told, name) : is_whole_disk(name))) {
             s->disk_read += read * SECTOR;
             s->disk_written += written * SECTOR;
         }
@@ -131,6 +152,9 @@ void sm_counter_home_find(sm_counter_home *home)
     snprintf(home->machine, sizeof home->machine, "%.40s", *boot != '\0' ? boot : home->host);
     snprintf(home->id, sizeof home->id, "%.40s/%.*s", home->machine,
              number == NULL ? 0 : (int)strcspn(number + 1, "]"), number == NULL ? "" : number + 1);
+    const char *disks = told_disks();
+    snprintf(home->disks, sizeof home->disks, "%s%s%s", home->machine, disks == NULL ? "" : "/",
+             disks == NULL ? "" : disks);
     find_address(home->address, sizeof home->address);
     take_cpu(&unused, &home->cores);
     take_memory(&used, &home->memory);

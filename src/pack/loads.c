@@ -44,9 +44,10 @@ static json_t *describe(const sm_loads *s)
                                         (json_int_t)one->disk_read, (json_int_t)one->disk_written,
                                         (json_int_t)one->memory));
     }
-    return json_pack("{s:s, s:s, s:o, s:o, s:i, s:I, s:o}", "id", home.id, "machine", home.machine,
-                     "host", sm_json_text(home.host), "address", sm_json_text(home.address),
-                     "cores", (int)home.cores, "memory", (json_int_t)home.memory, "samples", list);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:o}", "id", home.id, "machine",
+                     home.machine, "disks", sm_json_text(home.disks), "host",
+                     sm_json_text(home.host), "address", sm_json_text(home.address), "cores",
+                     (int)home.cores, "memory", (json_int_t)home.memory, "samples", list);
 }
 
 sm_status sm_loads_append(sm_buf *line, sm_loads *s)

@@ -23,7 +23,7 @@ void sm_loads_tick(sm_loads *loads);
 /*
  * Takes a last one, and adds all to the JSON object that line ends with:
  *
- *   "node":{"id":…,"machine":…,"host":…,"address":…,"cores":N,"memory":BYTES,
+ *   "node":{"id":…,"machine":…,"disks":…,"host":…,"address":…,"cores":N,"memory":BYTES,
  *           "samples":[[TIME,BUSY_S,RECEIVED,SENT,DISK_READ,DISK_WRITTEN,MEMORY],…]}
  */
 sm_status sm_loads_append(sm_buf *line, sm_loads *loads);

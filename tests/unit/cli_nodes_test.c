@@ -58,7 +58,8 @@ static void counters_become_rates(void **state)
 {
     (void)state;
     node_set set = {0};
-    add(&set, "{\"id\":\"a\",\"machine\":\"a\",\"host\":\"h\",\"address\":\"10.0.0.1\",\"cores\":2,"
+    add(&set, "{\"id\":\"a\",\"machine\":\"a\",\"disks\":\"a\",\"host\":\"h\",\"address\":\"10.0.0."
+              "1\",\"cores\":2,"
               "\"memory\":1000,\"samples\":[[100,5,1e6,2e6,3e6,4e6,500],"
               "[110,15,51e6,22e6,33e6,14e6,250]]}");
     json_t *row = describe(&set, 90);
@@ -97,11 +98,11 @@ static void containers_share_a_machine(void **state)
 {
     (void)state;
     node_set set = {0};
-    add(&set, "{\"id\":\"m/1\",\"machine\":\"m\",\"cores\":4,\"samples\":"
+    add(&set, "{\"id\":\"m/1\",\"machine\":\"m\",\"disks\":\"m\",\"cores\":4,\"samples\":"
               "[[0,0,0,0,0,0,0],[10,20,10e6,0,30e6,0,0]]}");
-    add(&set, "{\"id\":\"m/2\",\"machine\":\"m\",\"cores\":4,\"samples\":"
+    add(&set, "{\"id\":\"m/2\",\"machine\":\"m\",\"disks\":\"m\",\"cores\":4,\"samples\":"
               "[[0,0,0,0,0,0,0],[10,20,20e6,0,30e6,0,0]]}");
-    add(&set, "{\"id\":\"n\",\"machine\":\"n\",\"cores\":4,\"samples\":"
+    add(&set, "{\"id\":\"n\",\"machine\":\"n\",\"disks\":\"n\",\"cores\":4,\"samples\":"
               "[[0,0,0,0,0,0,0],[10,40,30e6,0,10e6,0,0]]}");
     json_t *row = describe(&set, 0);
     const json_t *cluster = json_object_get(row, "cluster");
@@ -109,6 +110,23 @@ static void containers_share_a_machine(void **state)
     expect(number(cluster, "received_mb_per_s"), 6);
     expect(number(cluster, "disk_read_mb_per_s"), 4);
     expect(number(cluster, "cpu"), 60.0 / 10 / 8);
+    json_decref(row);
+}
+
+/* … or disks of their own, too. */
+static void containers_may_have_disks_of_their_own(void **state)
+{
+    (void)state;
+    node_set set = {0};
+    add(&set, "{\"id\":\"m/1\",\"machine\":\"m\",\"disks\":\"m/sda\",\"cores\":4,\"samples\":"
+              "[[0,0,0,0,0,0,0],[10,20,0,0,30e6,10e6,0]]}");
+    add(&set, "{\"id\":\"m/2\",\"machine\":\"m\",\"disks\":\"m/sdb\",\"cores\":4,\"samples\":"
+              "[[0,0,0,0,0,0,0],[10,20,0,0,20e6,40e6,0]]}");
+    json_t *row = describe(&set, 0);
+    const json_t *cluster = json_object_get(row, "cluster");
+    expect(number(cluster, "disk_read_mb_per_s"), 5);
+    expect(number(cluster, "disk_written_mb_per_s"), 5);
+    expect(number(cluster, "cpu"), 20.0 / 10 / 4);
     json_decref(row);
 }
 
@@ -193,6 +211,7 @@ int main(void)
         cmocka_unit_test(counters_become_rates),
         cmocka_unit_test(a_machine_counts_once),
         cmocka_unit_test(containers_share_a_machine),
+        cmocka_unit_test(containers_may_have_disks_of_their_own),
         cmocka_unit_test(what_makes_no_sense_is_left_out),
         cmocka_unit_test(there_is_a_limit_of_machines),
         cmocka_unit_test(points_are_few_and_apart),

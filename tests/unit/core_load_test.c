@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
@@ -66,7 +67,7 @@ static void network_is_what_netlink_says(void **state)
 }
 
 /* The same of whole disks, as sysfs has them. */
-static void add_disks(uint64_t *read, uint64_t *written)
+static void add_disks(uint64_t *read, uint64_t *written, const char *told)
 {
     static const char *const others[] = {"loop", "ram", "dm-", "md", "zram", "sr", "nbd", "."};
     DIR *folder = opendir("/sys/block");
@@ -77,6 +78,7 @@ static void add_disks(uint64_t *read, uint64_t *written)
         bool is_disk = true;
         for (size_t i = 0; i < sizeof others / sizeof *others; i++)
             is_disk = is_disk && strncmp(found->d_name, others[i], strlen(others[i])) != 0;
+        if (told != NULL) is_disk = strcmp(found->d_name, told) == 0;
         snprintf(path, sizeof path, "/sys/block/%s/stat", found->d_name);
         FILE *file = is_disk ? fopen(path, "r") : NULL;
         if (file == NULL) continue;
@@ -94,11 +96,51 @@ static void disks_are_what_sysfs_says(void **state)
     (void)state;
     sm_load load;
     uint64_t read, written, read_after, written_after;
-    add_disks(&read, &written);
+    add_disks(&read, &written, NULL);
     sm_load_take(&load);
-    add_disks(&read_after, &written_after);
+    add_disks(&read_after, &written_after, NULL);
     assert_in_range(load.disk_read, read, read_after);
     assert_in_range(load.disk_written, written, written_after);
+}
+
+/* The name of some disk that counts. */
+static void find_disk(char *name, size_t cap)
+{
+    DIR *folder = opendir("/sys/block");
+    *name = '\0';
+    for (struct dirent *found; folder != NULL && (found = readdir(folder)) != NULL;) {
+        uint64_t read, written;
+        add_disks(&read, &written, found->d_name);
+        if (*name == '\0' && read > 0) snprintf(name, cap, "%s", found->d_name);
+    }
+    if (folder != NULL) closedir(folder);
+}
+
+static void only_the_disks_told_count(void **state)
+{
+    (void)state;
+    char disk[256], list[600];
+    sm_load load;
+    sm_counter_home all, told;
+    find_disk(disk, sizeof disk);
+    if (*disk == '\0') skip(); /* a machine that shows no disk */
+    sm_counter_home_find(&all);
+    snprintf(list, sizeof list, "none-such,%s,%sx", disk, disk);
+    setenv("SHARDMILL_DISKS", list, 1);
+    uint64_t read, written, read_after, written_after;
+    add_disks(&read, &written, disk);
+    sm_load_take(&load);
+    add_disks(&read_after, &written_after, disk);
+    sm_counter_home_find(&told);
+    assert_in_range(load.disk_read, read, read_after);
+    assert_in_range(load.disk_written, written, written_after);
+    setenv("SHARDMILL_DISKS", "none-such", 1);
+    sm_load_take(&load);
+    unsetenv("SHARDMILL_DISKS");
+    assert_int_equal(load.disk_read, 0);
+    assert_string_equal(all.disks, all.machine);
+    assert_string_equal(told.machine, all.machine);
+    assert_string_not_equal(told.disks, all.disks);
 }
 
 static void memory_is_some_of_what_there_is(void **state)
@@ -157,6 +199,7 @@ int main(void)
         cmocka_unit_test(work_counts_as_busy),
         cmocka_unit_test(network_is_what_netlink_says),
         cmocka_unit_test(disks_are_what_sysfs_says),
+        cmocka_unit_test(only_the_disks_told_count),
         cmocka_unit_test(memory_is_some_of_what_there_is),
         cmocka_unit_test(one_machine_has_one_name),
         cmocka_unit_test(a_network_of_its_own_is_another_home_of_the_same_machine),
