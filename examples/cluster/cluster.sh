@@ -182,7 +182,10 @@ take_away() { # all but the logs
             sleep 0.25
         done
     done
-    for space in $(spaces); do ip netns del "$space"; done
+    for space in $(spaces); do
+        ip link del "$space" 2>/dev/null || true # with its namespace it would go some time later
+        ip netns del "$space"
+    done
     losetup -ln -O NAME,BACK-FILE | awk -v at="$work/images/" 'index($2, at) == 1 {print $1}' | xargs -r -n 1 losetup -d
     for group in /sys/fs/cgroup/{blkio/,}"$name"-w*; do [ ! -d "$group" ] || rmdir "$group"; done
     ! ip link show $name-br >/dev/null 2>&1 || ip link del $name-br
