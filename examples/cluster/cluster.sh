@@ -10,7 +10,8 @@
 #
 # RATE is a machine's, as tc takes it (20mbit), or "none". Each FOLDER is a bucket of its own name, and
 # gs://out is an empty one. With DISK=BYTES (a second, at most) each machine has a disk of its own, too: a
-# loop device, in WORK/shardmill-cluster/disk, that holds a copy of each FOLDER. `run` needs no cluster yet: its COMMAND may be one that brings clusters, as
+# loop device, in WORK/shardmill-cluster/disk, that holds a copy of each FOLDER. `run` needs no cluster yet:
+# its COMMAND may be one that brings clusters, as
 #
 #     cluster.sh run shardmill sweep space.toml --up 'cluster.sh up {nodes} {vcpus} 20mbit flowers' \
 #         --down 'cluster.sh down' -- pack gs://flowers gs://out

@@ -219,7 +219,8 @@ static void put_machines(sm_page *p, const sm_sweep *sweep)
         p,
         "<section id=\"machines\"><h2>Each machine over time</h2>\n<p class=\"note\">Sampled by "
         "the workers while tasks ran; at most %d machines of a configuration. Containers of "
-        "one machine share its CPU and disks, and have networks of their own.</p>\n",
+        "one machine share its CPU, and its disks unless SHARDMILL_DISKS names some; they have "
+        "networks of their own.</p>\n",
         LINES_MAX);
     json_array_foreach(sweep->rows, i, row)
     {
