@@ -84,19 +84,19 @@ own_disk() { # NAME: where the machine's own is
 }
 
 cap_disk() { # NAME DEVICE: prints the control group that may move DISK bytes a second
-    local groups=/sys/fs/cgroup number
+    local group=/sys/fs/cgroup/$name-$1 number
     number=$(cat "/sys/block/${2#/dev/}/dev")
-    if [ -d $groups/blkio ]; then # the first version of control groups
-        mkdir "$groups/blkio/$name-$1"
-        echo "$number $DISK" >"$groups/blkio/$name-$1/blkio.throttle.read_bps_device"
-        echo "$number $DISK" >"$groups/blkio/$name-$1/blkio.throttle.write_bps_device"
-        echo "$groups/blkio/$name-$1"
+    if [ -d /sys/fs/cgroup/blkio ]; then # the first version of control groups
+        group=/sys/fs/cgroup/blkio/$name-$1
+        mkdir "$group"
+        echo "$number $DISK" >"$group/blkio.throttle.read_bps_device"
+        echo "$number $DISK" >"$group/blkio.throttle.write_bps_device"
     else
-        echo +io >$groups/cgroup.subtree_control
-        mkdir "$groups/$name-$1"
-        echo "$number rbps=$DISK wbps=$DISK" >"$groups/$name-$1/io.max"
-        echo "$groups/$name-$1"
+        echo +io >/sys/fs/cgroup/cgroup.subtree_control
+        mkdir "$group"
+        echo "$number rbps=$DISK wbps=$DISK" >"$group/io.max"
     fi
+    echo "$group"
 }
 
 # shellcheck disable=SC2016 # other shells expand these; the second's mounts are its own, as ip netns has it

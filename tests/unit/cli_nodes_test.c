@@ -58,9 +58,9 @@ static void counters_become_rates(void **state)
 {
     (void)state;
     node_set set = {0};
-    add(&set, "{\"id\":\"a\",\"machine\":\"a\",\"disks\":\"a\",\"host\":\"h\",\"address\":\"10.0.0."
-              "1\",\"cores\":2,"
-              "\"memory\":1000,\"samples\":[[100,5,1e6,2e6,3e6,4e6,500],"
+    add(&set, "{\"id\":\"a\",\"machine\":\"a\",\"disks\":\"a\",\"host\":\"h\","
+              "\"address\":\"10.0.0.1\",\"cores\":2,\"memory\":1000,\"samples\":[[100,5,1e6,2e6,"
+              "3e6,4e6,500],"
               "[110,15,51e6,22e6,33e6,14e6,250]]}");
     json_t *row = describe(&set, 90);
     assert_int_equal(json_array_size(points(row, 0)), 1);
