@@ -24,10 +24,10 @@ enum {
 
 /* One block to decode. */
 typedef struct smj_slot {
-    const smj_entry *ac;      /* its table */
-    const smj_entry *next_dc; /* of the block after it */
-    int16_t *block;           /* zeros, but for the first */
-    const uint16_t *quant;    /* block order */
+    const smj_lookup *ac;      /* its table */
+    const smj_lookup *next_dc; /* of the block after it */
+    int16_t *block;            /* zeros, but for the first */
+    const uint16_t *quant;     /* block order */
 } smj_slot;
 
 /* Two blocks to transform, of one component; or one, twice. Their coefficients become zeros. */
@@ -48,7 +48,7 @@ typedef struct smj_reader {
 
 typedef struct smj_run {
     smj_reader reader;
-    const smj_entry *dc; /* the first block's table */
+    const smj_lookup *dc; /* the first block's table */
     const smj_slot *slot, *slots_end;
     const smj_job *job, *jobs_end;
     bool scaled; /* a job has another size than 8 */

@@ -33,29 +33,21 @@ static int32_t read_value(uint64_t bits, const struct smj_symbol *s)
     return value >= half ? value : value - 2 * half + 1;
 }
 
-smj_entry smj_decode_rare(smj_run *run, const smj_entry *table, const smj_slot *slot, uint64_t bits,
-                          unsigned index)
+smj_rare smj_decode_rare(smj_run *run, const smj_lookup *table, const smj_slot *slot, uint64_t bits,
+                         unsigned index)
 {
-    const smj_lookup *lookup = (const smj_lookup *)(const void *)table;
-    const struct smj_symbol *s = find_symbol(lookup, bits);
-    unsigned step = s == NULL ? SMJ_RARE : s->step;
-    int32_t value = s == NULL ? 0 : read_value(bits, s);
-    const unsigned at = index + step;
-    if (step < SMJ_RARE && at < SMJ_BLOCK && index != -1u && !lookup->skips &&
+    const struct smj_symbol *s = find_symbol(table, bits);
+    const unsigned at = s == NULL ? SMJ_BLOCK : index + s->step;
+    const bool sets = at < SMJ_BLOCK;
+    if (s == NULL || (s->step < SMJ_RARE && !sets)) {
+        run->broken = true; /* on with the next block */
+        return (smj_rare){.length = 1, .step = (uint8_t)(SMJ_BLOCK - 1 - index)};
+    }
+    const int32_t value = read_value(bits, s);
+    if (sets && index != -1u &&
         abs(value) * (int32_t)slot->quant[smj_places[at]] > SMJ_DEQUANTISED_MAX)
         run->broken = true;
-    if (s == NULL || (step < SMJ_RARE && at >= SMJ_BLOCK)) {
-        run->broken = true;
-        /* On with the next block; but as each takes two steps at least, which bounds how many end
-         * in a round, a DC that is none counts as 0. */
-        step = index == -1u ? 1 : SMJ_BLOCK - 1 - index;
-        value = 0;
-    }
-    if (lookup->skips) value = 0;
-    return (smj_entry){.length = s == NULL ? 1 : (uint8_t)(s->code_bits + s->value_bits),
-                       .last = (uint8_t)step,
-                       .first = (uint8_t)step,
-                       .behind = 63,
-                       .first_value = (int16_t)value,
-                       .last_value = (int16_t)value};
+    return (smj_rare){.length = (uint8_t)(s->code_bits + s->value_bits),
+                      .step = s->step,
+                      .value = (int16_t)value};
 }

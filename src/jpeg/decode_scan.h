@@ -25,9 +25,14 @@ enum {
  * is the first coefficient of the next one, which has not been decoded yet. */
 extern const uint8_t smj_places[256];
 
+typedef struct smj_rare {
+    uint8_t length, step;
+    int16_t value;
+} smj_rare;
+
 /* One symbol, of any kind. Tells of broken ones in run. */
-smj_entry smj_decode_rare(smj_run *run, const smj_entry *table, const smj_slot *slot, uint64_t bits,
-                          unsigned index);
+smj_rare smj_decode_rare(smj_run *run, const smj_lookup *table, const smj_slot *slot, uint64_t bits,
+                         unsigned index);
 
 /* From one 0xff to the next, which the C library finds quickly. */
 SMJ_INLINE uint8_t *smj_unstuff_bytes(uint8_t *to, uint8_t *to_end, const uint8_t **from,
@@ -78,35 +83,38 @@ SMJ_INLINE void smj_drop(smj_reader *r, unsigned bits)
 
 typedef struct smj_walk {
     smj_reader reader;
-    const smj_entry *table;
+    const smj_lookup *table;
     const smj_slot *slot;
     unsigned index; /* of the last coefficient that was set; -1 before DC */
 } smj_walk;
 
 SMJ_INLINE void smj_step(smj_walk *w, smj_run *run)
 {
-    smj_entry rare;
-    const smj_entry *entry = w->table + (w->reader.bits >> (64 - SMJ_LOOK_BITS));
-    unsigned last = w->index + entry->last;
-    unsigned behind = (unsigned)(w->reader.bits << SMJ_LOOK_BITS >> 1 >> (entry->behind & 63));
+    const size_t at = w->reader.bits >> (64 - SMJ_LOOK_BITS);
+    smj_values alone;
+    const smj_values *values = &w->table->values[at];
+    unsigned length = w->table->moves[at].length;
+    unsigned last = w->index + w->table->moves[at].last;
+    unsigned behind = (unsigned)(w->reader.bits << SMJ_LOOK_BITS >> 1 >> (values->behind & 63));
     if (SMJ_RARELY(last & SMJ_RARE)) {
         smj_refill(&w->reader);
-        rare = smj_decode_rare(run, w->table, w->slot, w->reader.bits, w->index);
+        const smj_rare rare = smj_decode_rare(run, w->table, w->slot, w->reader.bits, w->index);
         smj_drop(&w->reader, rare.length);
-        rare.length = 0;
         smj_refill(&w->reader);
-        entry = &rare;
-        last = w->index + rare.last;
-        behind = 0;
+        alone =
+            (smj_values){.first = rare.step, .first_value = rare.value, .last_value = rare.value};
+        values = &alone;
+        length = behind = 0;
+        last = w->index + rare.step;
     }
     int16_t *block = w->slot->block;
-    const unsigned first = w->index + entry->first;
-    smj_drop(&w->reader, entry->length);
-    block[smj_places[first]] = entry->first_value;
-    block[smj_places[last]] = (int16_t)(entry->last_value + (int)behind);
+    const unsigned first = w->index + values->first;
+    smj_drop(&w->reader, length);
+    block[smj_places[first]] = values->first_value;
+    block[smj_places[last]] = (int16_t)(values->last_value + (int)behind);
 
     const smj_slot *slot = w->slot;
-    const smj_entry *ac = slot->ac, *dc = slot->next_dc;
+    const smj_lookup *ac = slot->ac, *dc = slot->next_dc;
     const bool ended = last >= SMJ_BLOCK - 1;
 #if defined(__x86_64__)
     /* compilers like a branch better */
@@ -134,17 +142,16 @@ SMJ_INLINE void smj_run_with(smj_run *run, void (*transform)(const smj_job *job)
     smj_walk w = {run->reader, run->dc, run->slot, -1u};
     const smj_slot *const end = run->slots_end;
     const smj_job *job = run->job, *const jobs_end = run->jobs_end;
-    /* A round of three steps ends two blocks at most: with the last but one to do it goes no
-     * further than the end. */
+    /* A round goes no further than the end: a step ends one block at most. */
     for (;;) {
         for (int i = 0; i < SMJ_REFILLS; i++) {
-            if (end - w.slot < 2) goto last_block;
+            if (end - w.slot < SMJ_STEPS) goto last_blocks;
             smj_refill(&w.reader);
             for (int k = 0; k < SMJ_STEPS; k++) smj_step(&w, run);
         }
         if (job < jobs_end) transform(job++);
     }
-last_block:
+last_blocks:
     while (w.slot < end) {
         smj_refill(&w.reader);
         smj_step(&w, run);

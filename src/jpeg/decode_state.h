@@ -18,13 +18,18 @@ enum {
     SMJ_PLANE_SLACK = 128                         /* and behind them */
 };
 
-/* A table and what it was made of, for the next picture often has the same. */
-typedef struct smj_cached_lookup {
-    smj_lookup lookup;
+/* What a table was made of. */
+typedef struct smj_table_key {
     uint8_t counts[SMJ_CODE_BITS_MAX], symbols[SMJ_SYMBOLS];
     size_t total; /* of the symbols; 0: nothing has been made yet */
+} smj_table_key;
+
+/* A component's tables, which are kept, for the next picture often has the same. */
+typedef struct smj_lookups {
+    _Alignas(64) smj_lookup dc, ac;
+    smj_table_key dc_key, ac_key;
     unsigned value_bits_max;
-} smj_cached_lookup;
+} smj_lookups;
 
 /* A component at the scale at hand. */
 typedef struct smj_component_plane {
@@ -81,10 +86,11 @@ struct smj_decoder {
     uint8_t *pixel_memory;
     size_t pixel_memory_cap;
 
-    smj_slot slots[2][2][SMJ_UNIT_BLOCKS]; /* by buffer, and whether wanted */
+    smj_slot slots[2][SMJ_UNIT_BLOCKS]; /* by buffer */
     smj_job jobs[SMJ_UNIT_BLOCKS];
     _Alignas(64) int16_t coefs[2][SMJ_UNIT_BLOCKS + 1][SMJ_BLOCK];
-    _Alignas(64) smj_cached_lookup dc[SMJ_TABLE_SLOTS], ac[SMJ_TABLE_SLOTS], skip[SMJ_TABLE_SLOTS];
+    smj_lookups lookups[SMJ_DECODE_COMPONENTS];
+    const smj_lookups *lookups_of[SMJ_DECODE_COMPONENTS]; /* components may have the same */
     smj_input input;
 };
 

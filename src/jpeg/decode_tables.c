@@ -5,10 +5,28 @@
 enum {
     DC_BITS_MAX = 11, /* of a difference of DC values, and of an AC value: T.81, F.1.2 */
     AC_BITS_MAX = 10,
-    TOO_LONG = 99 /* more bits than an index has */
+    TOO_LONG = 99 /* bits, that an index does not have */
 };
 
-static const smj_entry not_here = {.last = SMJ_NOT_HERE};
+/* What an index begins with. */
+typedef struct single {
+    uint8_t length; /* bits */
+    uint8_t step;
+    uint8_t needed; /* those that the index must have: all but the lowest of the value */
+    int16_t value;  /* as if all that are not in the index were zeros */
+} single;
+
+/*
+ * What may follow a symbol of l bits is here from number SMJ_LOOK_SIZE >> l on, for as many of the
+ * index's other bits: what to add to the symbol's move, and its values' bytes to keep (masks) and
+ * to set. Made for the lengths that there are.
+ */
+typedef struct tails {
+    uint16_t moves[SMJ_LOOK_SIZE];
+    uint64_t masks[SMJ_LOOK_SIZE], values[SMJ_LOOK_SIZE];
+} tails;
+
+static const single not_here = {.step = SMJ_NOT_HERE, .needed = TOO_LONG};
 
 /* ---- Symbols --------------------------------------------------------------------------------- */
 
@@ -52,115 +70,135 @@ static int16_t value_of(unsigned from, unsigned bits, unsigned behind)
     return (int16_t)(positive ? value : value - (1 << bits) + 1);
 }
 
-/* What an index must have of a symbol at least: its code, and the sign of its value. */
-static uint8_t bits_needed(const struct smj_symbol *s)
+static uint8_t bits_behind(unsigned length)
 {
-    return (uint8_t)(s->code_bits + (s->value_bits > 0));
+    return (uint8_t)(length > SMJ_LOOK_BITS ? length - SMJ_LOOK_BITS : 0);
 }
 
 /* Fills the entries of all indices that begin with the symbol's code; returns their end. */
-static smj_entry *put_symbol(smj_entry *to, uint8_t **needed, const struct smj_symbol *s,
-                             unsigned value_bits_max)
+static single *put_symbol(single *to, const struct smj_symbol *s, unsigned value_bits_max)
 {
-    const unsigned bits = (unsigned)s->code_bits + s->value_bits;
+    const unsigned length = (unsigned)s->code_bits + s->value_bits;
+    const unsigned needed = s->code_bits + (s->value_bits > 0 ? 1u : 0u); /* its sign too */
     const size_t all = (size_t)1 << (SMJ_LOOK_BITS - s->code_bits);
-    if (bits_needed(s) > SMJ_LOOK_BITS || bits > SMJ_STEP_BITS_MAX ||
-        s->value_bits > value_bits_max) {
+    if (needed > SMJ_LOOK_BITS || length > SMJ_STEP_BITS_MAX || s->value_bits > value_bits_max) {
         for (size_t i = 0; i < all; i++) *to++ = not_here;
-        memset(*needed, TOO_LONG, all);
-        *needed += all;
         return to;
     }
-    const unsigned behind = bits > SMJ_LOOK_BITS ? bits - SMJ_LOOK_BITS : 0;
-    const unsigned seen = s->value_bits - behind;
-    const size_t each = (size_t)1 << (SMJ_LOOK_BITS - s->code_bits - seen);
-    smj_entry entry = {.length = (uint8_t)bits,
-                       .last = s->step,
-                       .first = s->step,
-                       .behind = (uint8_t)(63 - behind)};
+    const unsigned behind = bits_behind(length), seen = s->value_bits - behind;
+    const size_t each = all >> seen;
+    single one = {.length = (uint8_t)length, .step = s->step, .needed = (uint8_t)needed};
     for (unsigned v = 0; v < 1u << seen; v++) {
-        entry.first_value = entry.last_value = value_of(v, s->value_bits, behind);
-        for (size_t i = 0; i < each; i++) *to++ = entry;
+        one.value = value_of(v, s->value_bits, behind);
+        for (size_t i = 0; i < each; i++) *to++ = one;
     }
-    memset(*needed, bits_needed(s), all);
-    *needed += all;
     return to;
 }
 
-/* needed: how many of its bits an entry depends on, but for those of its value. */
-static void put_symbols(smj_entry entries[SMJ_LOOK_SIZE], uint8_t needed[SMJ_LOOK_SIZE],
-                        const smj_lookup *l, unsigned value_bits_max)
+static void put_symbols(single entries[SMJ_LOOK_SIZE], const smj_lookup *l, unsigned value_bits_max)
 {
-    smj_entry *to = entries;
-    uint8_t *need = needed;
+    single *to = entries;
     for (int i = 0; i < l->count && l->symbols[i].code_bits <= SMJ_LOOK_BITS; i++)
-        to = put_symbol(to, &need, &l->symbols[i], value_bits_max);
-    memset(need, TOO_LONG, (size_t)(needed + SMJ_LOOK_SIZE - need));
+        to = put_symbol(to, &l->symbols[i], value_bits_max);
     while (to < entries + SMJ_LOOK_SIZE) *to++ = not_here;
 }
 
-/* ---- Several --------------------------------------------------------------------------------- */
+/* ---- Two ------------------------------------------------------------------------------------- */
 
-/* The index of what follows the first `length` bits of an index; zeros fill it up. */
-static size_t rest_of(size_t index, unsigned length)
+static uint64_t bytes_of(smj_values values)
 {
-    return index << length & (SMJ_LOOK_SIZE - 1);
+    uint64_t bytes;
+    _Static_assert(sizeof bytes == sizeof values, "values are moved as one number");
+    memcpy(&bytes, &values, sizeof bytes);
+    return bytes;
 }
 
-static void join_pairs(smj_entry to[SMJ_LOOK_SIZE], const smj_entry one[SMJ_LOOK_SIZE],
-                       const uint8_t needed[SMJ_LOOK_SIZE])
+static uint16_t move_of(const single *one)
 {
-    for (size_t i = 0; i < SMJ_LOOK_SIZE; i++) {
-        const smj_entry a = one[i];
-        to[i] = a;
-        if (needed[i] > SMJ_LOOK_BITS || a.length >= SMJ_LOOK_BITS || a.last >= SMJ_RARE) continue;
-        const size_t rest = rest_of(i, a.length);
-        const smj_entry b = one[rest];
-        const unsigned length = (unsigned)a.length + b.length;
-        if (a.length + needed[rest] > SMJ_LOOK_BITS || length > SMJ_STEP_BITS_MAX) continue;
-        const unsigned behind = length > SMJ_LOOK_BITS ? length - SMJ_LOOK_BITS : 0;
-        to[i].length = (uint8_t)length;
-        to[i].last = (uint8_t)(a.last + b.last);
-        to[i].behind = (uint8_t)(63 - behind);
-        to[i].last_value = b.last_value;
+    const smj_move move = {one->length, one->step};
+    uint16_t bytes;
+    memcpy(&bytes, &move, sizeof bytes);
+    return bytes;
+}
+
+/* Whether there may be another symbol in the index behind this one. */
+static bool leaves_room(const single *one)
+{
+    return one->needed <= SMJ_LOOK_BITS && one->length < SMJ_LOOK_BITS && one->step < SMJ_RARE;
+}
+
+static void make_tails(tails *to, unsigned length, const single next[SMJ_LOOK_SIZE])
+{
+    const size_t count = SMJ_LOOK_SIZE >> length;
+    const uint64_t first = bytes_of((smj_values){.first = UINT8_MAX, .first_value = -1});
+    const uint64_t both = first | bytes_of((smj_values){.last_value = -1});
+    const uint64_t alone = bytes_of((smj_values){.behind = 63});
+    for (size_t i = 0; i < count; i++) {
+        const single *one = &next[i << length];
+        const unsigned sum = length + one->length;
+        const bool fits = length + one->needed <= SMJ_LOOK_BITS && sum <= SMJ_STEP_BITS_MAX;
+        to->moves[count + i] = fits ? move_of(one) : 0;
+        to->masks[count + i] = fits ? first : both;
+        to->values[count + i] =
+            fits ? bytes_of((smj_values){.behind = (uint8_t)(63 - bits_behind(sum)),
+                                         .last_value = one->value})
+                 : alone;
     }
 }
 
-/* Several steps make one; values are 0, for nobody wants them. */
-static void join_many(smj_entry to[SMJ_LOOK_SIZE], const smj_entry one[SMJ_LOOK_SIZE],
-                      const uint8_t needed[SMJ_LOOK_SIZE])
+/* The tails of all lengths that symbols of the tables have. */
+static void make_all_tails(tails *to, const smj_lookup *dc, const smj_lookup *ac,
+                           const single next[SMJ_LOOK_SIZE])
 {
-    for (size_t i = 0; i < SMJ_LOOK_SIZE; i++) {
-        unsigned length = one[i].length, step = one[i].last;
-        to[i] = one[i];
-        if (needed[i] > SMJ_LOOK_BITS) continue;
-        while (length < SMJ_LOOK_BITS && step < SMJ_RARE) {
-            const size_t rest = rest_of(i, length);
-            const unsigned next = step + one[rest].last;
-            if (length + needed[rest] > SMJ_LOOK_BITS ||
-                length + one[rest].length > SMJ_STEP_BITS_MAX ||
-                (next >= SMJ_RARE && next < SMJ_END_OF_BLOCK))
-                break;
-            length += one[rest].length;
-            step = next;
+    bool made[SMJ_LOOK_BITS] = {false};
+    for (const smj_lookup *l = dc; l != NULL; l = l == dc ? ac : NULL) {
+        for (int i = 0; i < l->count; i++) {
+            const unsigned length = (unsigned)l->symbols[i].code_bits + l->symbols[i].value_bits;
+            if (length >= SMJ_LOOK_BITS || made[length]) continue;
+            made[length] = true;
+            make_tails(to, length, next);
         }
-        to[i] = (smj_entry){
-            .length = (uint8_t)length, .last = (uint8_t)step, .first = (uint8_t)step, .behind = 63};
     }
 }
 
-bool smj_lookup_make(smj_lookup *lookup, const smj_table_spec *spec, smj_lookup_kind kind,
-                     unsigned value_bits_max)
+/* Puts symbols and what follows them together. Each is followed by the same things, so the loop
+ * within is one for vectors. */
+static void join(smj_lookup *to, const single entries[SMJ_LOOK_SIZE], const tails *t)
 {
-    smj_entry one[SMJ_LOOK_SIZE];
-    uint8_t needed[SMJ_LOOK_SIZE];
-    if (!read_symbols(lookup, spec, kind == SMJ_LOOK_DC)) return false;
-    lookup->skips = kind == SMJ_LOOK_SKIP;
-    if (kind == SMJ_LOOK_DC) {
-        put_symbols(lookup->entries, needed, lookup, DC_BITS_MAX);
-    } else {
-        put_symbols(one, needed, lookup, kind == SMJ_LOOK_SKIP ? AC_BITS_MAX : value_bits_max);
-        (kind == SMJ_LOOK_SKIP ? join_many : join_pairs)(lookup->entries, one, needed);
+    for (size_t i = 0; i < SMJ_LOOK_SIZE;) {
+        const single *one = &entries[i];
+        const uint16_t move = move_of(one);
+        const smj_values values = {.first = one->step,
+                                   .behind = (uint8_t)(63 - bits_behind(one->length)),
+                                   .first_value = one->value,
+                                   .last_value = one->value};
+        const uint64_t bytes = bytes_of(values);
+        if (!leaves_room(one)) {
+            memcpy(&to->moves[i], &move, sizeof move);
+            to->values[i++] = values;
+            continue;
+        }
+        const size_t count = SMJ_LOOK_SIZE >> one->length;
+        for (size_t k = 0; k < count; k++) {
+            const uint16_t joint_move = (uint16_t)(move + t->moves[count + k]);
+            const uint64_t joint = (bytes & t->masks[count + k]) | t->values[count + k];
+            memcpy(&to->moves[i + k], &joint_move, sizeof joint_move);
+            memcpy(&to->values[i + k], &joint, sizeof joint);
+        }
+        i += count;
     }
+}
+
+bool smj_lookups_make(smj_lookup *dc, smj_lookup *ac, const smj_table_spec *dc_spec,
+                      const smj_table_spec *ac_spec, unsigned value_bits_max)
+{
+    single dc_entries[SMJ_LOOK_SIZE], ac_entries[SMJ_LOOK_SIZE];
+    tails t;
+    if (!read_symbols(dc, dc_spec, true) || !read_symbols(ac, ac_spec, false)) return false;
+    put_symbols(dc_entries, dc, DC_BITS_MAX);
+    put_symbols(ac_entries, ac, value_bits_max);
+    make_all_tails(&t, dc, ac, ac_entries);
+    join(dc, dc_entries, &t);
+    join(ac, ac_entries, &t);
     return true;
 }

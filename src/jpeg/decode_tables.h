@@ -4,8 +4,9 @@
  * One look-up takes SMJ_LOOK_BITS bits of the stream and gives what to do with them: how many bits
  * they are, which coefficients of the block they set, and to which values. So it decodes symbols
  * and their additional bits (T.81, F.1.2.1) together, and a second symbol with the first when both
- * fit. Only the last value's lowest bits may lie behind the index: a value grows by one for each
- * one that these lowest bits are more, whatever its sign, so they are added afterwards.
+ * fit; behind a DC value it is the first AC symbol. Only the last value's lowest bits may lie
+ * behind the index: a value grows by one for each one that these lowest bits are more, whatever its
+ * sign, so they are added afterwards.
  */
 #ifndef SMJ_DECODE_TABLES_H
 #define SMJ_DECODE_TABLES_H
@@ -13,7 +14,7 @@
 #include "jpeg/decode_header.h"
 
 enum {
-    SMJ_LOOK_BITS = 10,
+    SMJ_LOOK_BITS = 11,
     SMJ_LOOK_SIZE = 1 << SMJ_LOOK_BITS,
     /* Bits of one look-up at most: three of them never need more than the 56 that a refill of the
      * reader ensures. */
@@ -29,38 +30,39 @@ enum {
     SMJ_DEQUANTISED_MAX = 8191
 };
 
-typedef struct smj_entry {
+/* What the next look-up waits for. It lies apart, so that it stays in the first level's cache. */
+typedef struct smj_move {
     uint8_t length; /* bits */
     uint8_t last;   /* steps from the last coefficient before to the last of these */
-    uint8_t first;  /* steps to the first of these; as last, when there is but one */
+} smj_move;
+
+typedef struct smj_values {
+    uint8_t first;  /* steps to the first of these; as smj_move's last, when there is but one */
     uint8_t behind; /* 63 minus the number of bits of the last value that lie behind the index */
     int16_t first_value, last_value;
-} smj_entry;
-
-_Static_assert(sizeof(smj_entry) == 8, "one look-up should be one load away");
+    int16_t unused; /* makes it eight bytes, which an index is easily multiplied by */
+} smj_values;
 
 typedef struct smj_lookup {
-    smj_entry entries[SMJ_LOOK_SIZE]; /* must be first: the scan knows a table by these */
+    smj_move moves[SMJ_LOOK_SIZE];
+    smj_values values[SMJ_LOOK_SIZE];
     /* One symbol at a time. A code as long as l bits, left-aligned in 16, is below ends[l]. Of its
      * symbol, number firsts[l] plus its value, the code's length and meaning. */
     uint32_t ends[SMJ_CODE_BITS_MAX + 1];
     int32_t firsts[SMJ_CODE_BITS_MAX + 1];
     struct smj_symbol {
         uint8_t code_bits, value_bits;
-        uint8_t step; /* as smj_entry's last */
+        uint8_t step; /* as smj_move's last */
     } symbols[SMJ_SYMBOLS];
     int count;
-    bool skips; /* knows no values, but as many steps at once as fit */
 } smj_lookup;
 
-typedef enum smj_lookup_kind { SMJ_LOOK_DC, SMJ_LOOK_AC, SMJ_LOOK_SKIP } smj_lookup_kind;
-
 /*
- * Makes the table. Values of more than value_bits_max bits are left out, to be looked at one by
- * one; SMJ_LOOK_SKIP is for AC coefficients that nobody wants and leaves nothing out. False: the
- * file's table is not as the standard wants it for a baseline scan.
+ * Makes the tables of a component. AC values of more than value_bits_max bits are left out, to be
+ * looked at one by one. False: a table of the file is not as the standard wants it for a baseline
+ * scan.
  */
-bool smj_lookup_make(smj_lookup *lookup, const smj_table_spec *spec, smj_lookup_kind kind,
-                     unsigned value_bits_max);
+bool smj_lookups_make(smj_lookup *dc, smj_lookup *ac, const smj_table_spec *dc_spec,
+                      const smj_table_spec *ac_spec, unsigned value_bits_max);
 
 #endif

@@ -11,20 +11,32 @@ enum {
 
 /* ---- Tables ---------------------------------------------------------------------------------- */
 
-static smj_status find_lookup(smj_cached_lookup *cached, const smj_table_spec *spec,
-                              smj_lookup_kind kind, unsigned value_bits_max)
+static bool is_made_of(const smj_table_key *key, const smj_table_spec *spec)
 {
-    if (spec->total == 0) return SMJ_NOT_MINE;
-    if (cached->total == spec->total && cached->value_bits_max == value_bits_max &&
-        memcmp(cached->counts, spec->counts, sizeof cached->counts) == 0 &&
-        memcmp(cached->symbols, spec->symbols, spec->total) == 0)
+    return key->total == spec->total &&
+           memcmp(key->counts, spec->counts, sizeof key->counts) == 0 &&
+           memcmp(key->symbols, spec->symbols, spec->total) == 0;
+}
+
+static void set_key(smj_table_key *key, const smj_table_spec *spec)
+{
+    key->total = spec->total;
+    memcpy(key->counts, spec->counts, sizeof key->counts);
+    memcpy(key->symbols, spec->symbols, spec->total);
+}
+
+static smj_status find_lookup(smj_lookups *l, const smj_table_spec *dc, const smj_table_spec *ac,
+                              unsigned value_bits_max)
+{
+    if (dc->total == 0 || ac->total == 0) return SMJ_NOT_MINE;
+    if (is_made_of(&l->dc_key, dc) && is_made_of(&l->ac_key, ac) &&
+        l->value_bits_max == value_bits_max)
         return SMJ_OK;
-    cached->total = 0;
-    if (!smj_lookup_make(&cached->lookup, spec, kind, value_bits_max)) return SMJ_NOT_MINE;
-    cached->total = spec->total;
-    cached->value_bits_max = value_bits_max;
-    memcpy(cached->counts, spec->counts, sizeof cached->counts);
-    memcpy(cached->symbols, spec->symbols, spec->total);
+    l->dc_key.total = 0;
+    if (!smj_lookups_make(&l->dc, &l->ac, dc, ac, value_bits_max)) return SMJ_NOT_MINE;
+    set_key(&l->dc_key, dc);
+    set_key(&l->ac_key, ac);
+    l->value_bits_max = value_bits_max;
     return SMJ_OK;
 }
 
@@ -56,11 +68,12 @@ static smj_status find_lookups(smj_decoder *d)
     const smj_frame *f = &d->frame;
     for (int c = 0; c < f->count && status == SMJ_OK; c++) {
         const int dc = f->components[c].dc, ac = f->components[c].ac;
-        status = find_lookup(&d->dc[dc], &f->dc[dc], SMJ_LOOK_DC, 0);
-        if (status == SMJ_OK)
-            status = find_lookup(&d->ac[ac], &f->ac[ac], SMJ_LOOK_AC,
+        int same = 0;
+        while (f->components[same].dc != dc || f->components[same].ac != ac) same++;
+        d->lookups_of[c] = &d->lookups[same];
+        if (same == c)
+            status = find_lookup(&d->lookups[c], &f->dc[dc], &f->ac[ac],
                                  value_bits_max(largest_step(d, ac)));
-        if (status == SMJ_OK) status = find_lookup(&d->skip[ac], &f->ac[ac], SMJ_LOOK_SKIP, 0);
     }
     return status;
 }
@@ -80,15 +93,11 @@ static void set_slots(smj_decoder *d)
     for (int buffer = 0; buffer < 2; buffer++) {
         for (uint32_t i = 0; i < d->unit_mcus * blocks; i++) {
             const int c = of_block[i % blocks];
-            const smj_component *at = &d->frame.components[c];
-            const smj_component *next = &d->frame.components[of_block[(i + 1) % blocks]];
-            smj_slot slot = {.ac = d->skip[at->ac].lookup.entries,
-                             .next_dc = d->dc[next->dc].lookup.entries,
-                             .block = d->coefs[buffer][i],
-                             .quant = d->frame.quants[at->quant]};
-            d->slots[buffer][false][i] = slot;
-            if (d->planes[c].block_size > 1) slot.ac = d->ac[at->ac].lookup.entries;
-            d->slots[buffer][true][i] = slot;
+            d->slots[buffer][i] =
+                (smj_slot){.ac = &d->lookups_of[c]->ac,
+                           .next_dc = &d->lookups_of[of_block[(i + 1) % blocks]]->dc,
+                           .block = d->coefs[buffer][i],
+                           .quant = d->frame.quants[d->frame.components[c].quant]};
         }
     }
 }
@@ -102,7 +111,7 @@ smj_status smj_units_begin(smj_decoder *d)
     d->restart_left = d->frame.restart_interval;
     d->restart_number = 0;
     d->has_pending = false;
-    d->run = (smj_run){.dc = d->dc[d->frame.components[0].dc].lookup.entries};
+    d->run = (smj_run){.dc = &d->lookups_of[0]->dc};
     for (int c = 0; c < d->frame.count; c++)
         if (d->planes[c].block_size != 8) d->run.scaled = true;
     memset(d->predicted, 0, sizeof d->predicted);
@@ -113,23 +122,33 @@ smj_status smj_units_begin(smj_decoder *d)
 
 /* ---- The unit before ------------------------------------------------------------------------- */
 
-/* Differences to DC values. False: one is too large. */
-static bool sum_dc(smj_decoder *d, const smj_unit *u)
+/* Differences to DC values, of one component. False: one is too large. */
+static bool sum_dc(smj_decoder *d, const smj_unit *u, int c, uint32_t first)
 {
-    int16_t(*blocks)[SMJ_BLOCK] = d->coefs[u->buffer];
-    bool fine = true;
-    for (uint32_t m = 0; m < u->count; m++) {
-        for (int c = 0; c < d->frame.count; c++) {
-            const smj_component *component = &d->frame.components[c];
-            const int32_t step = d->frame.quants[component->quant][0];
-            int32_t dc = d->predicted[c];
-            for (uint32_t i = 0; i < component->across * component->down; i++, blocks++) {
-                dc += (*blocks)[0];
-                (*blocks)[0] = (int16_t)dc;
-                fine &= llabs((int64_t)dc * step) <= SMJ_DEQUANTISED_MAX;
-            }
-            d->predicted[c] = dc;
+    const smj_component *component = &d->frame.components[c];
+    const uint32_t each = component->across * component->down;
+    int16_t(*blocks)[SMJ_BLOCK] = d->coefs[u->buffer] + first;
+    int32_t dc = d->predicted[c], lowest = dc, highest = dc;
+    for (uint32_t m = 0; m < u->count; m++, blocks += d->mcu_blocks) {
+        for (uint32_t i = 0; i < each; i++) {
+            dc += blocks[i][0];
+            blocks[i][0] = (int16_t)dc;
+            lowest = dc < lowest ? dc : lowest;
+            highest = dc > highest ? dc : highest;
         }
+    }
+    d->predicted[c] = dc;
+    const int64_t step = d->frame.quants[component->quant][0];
+    return lowest * step >= -SMJ_DEQUANTISED_MAX && highest * step <= SMJ_DEQUANTISED_MAX;
+}
+
+static bool sum_dcs(smj_decoder *d, const smj_unit *u)
+{
+    bool fine = true;
+    uint32_t first = 0;
+    for (int c = 0; c < d->frame.count; c++) {
+        fine &= sum_dc(d, u, c, first);
+        first += d->frame.components[c].across * d->frame.components[c].down;
     }
     return fine;
 }
@@ -150,18 +169,21 @@ static smj_job *plan_row(smj_decoder *d, smj_job *job, const smj_unit *u, int c,
     const smj_component *component = &d->frame.components[c];
     const smj_component_plane *p = &d->planes[c];
     const uint16_t *quant = d->frame.quants[component->quant];
-    int16_t(*blocks)[SMJ_BLOCK] = d->coefs[u->buffer];
-    const uint32_t across = component->across, count = u->count * across;
-    for (uint32_t i = 0; i < count; i++, out += p->block_size) {
-        int16_t *block = blocks[first + i / across * d->mcu_blocks + i % across];
-        if (p->block_size == 1) {
-            *out = flat_sample(block[0], quant[0]);
-        } else if (i % 2 == 0) {
-            *job = (smj_job){{block, block}, {out, out}, quant, p->stride, p->block_size};
-            job++;
-        } else {
+    int16_t(*blocks)[SMJ_BLOCK] = d->coefs[u->buffer] + first;
+    bool second = false;
+    for (uint32_t m = 0; m < u->count; m++, blocks += d->mcu_blocks) {
+        for (uint32_t x = 0; x < component->across; x++, out += p->block_size) {
+            int16_t *block = blocks[x];
+            if (p->block_size == 1) {
+                *out = flat_sample(block[0], quant[0]);
+                memset(block, 0, sizeof blocks[x]);
+                continue;
+            }
+            if (!second)
+                *job++ = (smj_job){{block, block}, {out, out}, quant, p->stride, p->block_size};
             job[-1].blocks[1] = block;
             job[-1].out[1] = out;
+            second = !second;
         }
     }
     return job;
@@ -220,7 +242,7 @@ static bool begin_unit(smj_decoder *d, smj_unit *u, int buffer)
     *u = next_unit(d, buffer);
     const size_t blocks = (size_t)u->count * d->mcu_blocks;
     smj_input_fill(&d->input, &d->run.reader, blocks, d->kernels);
-    d->run.slot = d->slots[buffer][u->wanted];
+    d->run.slot = d->slots[buffer];
     d->run.slots_end = d->run.slot + blocks;
     d->mcu += u->count;
     d->restart_left -= u->count;
@@ -238,11 +260,15 @@ smj_status smj_units_step(smj_decoder *d, uint32_t *row_done, bool *ended)
     *row_done = UINT32_MAX;
     d->run.job = d->run.jobs_end = d->jobs;
     if (had) {
-        if (!sum_dc(d, &before)) return SMJ_NOT_MINE;
-        if (before.wanted) d->run.jobs_end += plan_jobs(d, &before);
+        if (!sum_dcs(d, &before)) return SMJ_NOT_MINE;
+        if (before.wanted)
+            d->run.jobs_end += plan_jobs(d, &before);
+        else
+            memset(d->coefs[before.buffer], 0,
+                   before.count * d->mcu_blocks * sizeof d->coefs[0][0]);
         if (before.wanted && before.first + before.count == d->end_mcu) *row_done = before.row;
     }
-    d->run.slot = d->run.slots_end = d->slots[0][0];
+    d->run.slot = d->run.slots_end = d->slots[0];
     d->has_pending = d->row < d->frame.mcus_down;
     *ended = !d->has_pending;
     if (d->has_pending && !begin_unit(d, &d->pending, had ? 1 - before.buffer : 0))
