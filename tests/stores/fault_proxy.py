@@ -105,10 +105,12 @@ def _reset(connection):
 
 
 class FaultProxy:
-    """Listens on self.port while in `with`; hits counts the faults, seen all requests."""
+    """Listens on self.port while in `with`, with the context tls for HTTPS; hits counts the faults,
+    seen all requests."""
 
-    def __init__(self, upstream, faults, share=0.1, seed=1, most=None):
+    def __init__(self, upstream, faults, share=0.1, seed=1, most=None, tls=None):
         self.upstream, self.faults, self.share, self.most = upstream, list(faults), share, most
+        self.tls = tls
         self.random, self.lock = random.Random(seed), threading.Lock()
         self.hits, self.seen = Counter(), 0
         self.open, self.gone = set(), False
@@ -143,6 +145,8 @@ class FaultProxy:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         store = None
         try:
+            if self.tls is not None:
+                client = self.tls.wrap_socket(client, server_side=True)
             store = socket.create_connection(("127.0.0.1", self.upstream))
             store.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:

@@ -9,16 +9,14 @@ import base64
 import datetime
 import http.client
 import json
-import ssl
 import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
 from loopback import Handler, Loopback
+from tls import pem, serve_tls
 
 HOST = "storage.googleapis.com"
 EMAIL = "packer@tests.example"
@@ -27,24 +25,6 @@ REFRESH_TOKEN, SUBJECT_TOKEN = "secret-refresh-token", "secret-subject-token"
 AUDIENCE = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q"
 CLOUD, STORAGE = (f"https://www.googleapis.com/auth/{name}"
                   for name in ("cloud-platform", "devstorage.read_write"))
-
-
-def _pem(key):
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                             serialization.NoEncryption())
-
-
-def _certificate(key):
-    """One that vouches for itself."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    day, now = datetime.timedelta(days=1), datetime.datetime.now(datetime.timezone.utc)
-    made = (x509.CertificateBuilder().subject_name(name).issuer_name(name)
-            .public_key(key.public_key()).serial_number(1)
-            .not_valid_before(now - day).not_valid_after(now + day)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256()))
-    return made.public_bytes(serialization.Encoding.PEM)
 
 
 def _unbase64(text):
@@ -64,9 +44,7 @@ class Google(Loopback):
         self.revoke_at = None  # the request at which all tokens so far end
         self.lock = threading.Lock()
         folder.mkdir(exist_ok=True)
-        (folder / "server.pem").write_bytes(_pem(self.key) + _certificate(self.key))
-        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.tls.load_cert_chain(folder / "server.pem")
+        self.tls = serve_tls(folder / "server.pem", HOST)
         self.token_uri = f"{self.url}/token"
 
     def env(self):
@@ -78,7 +56,7 @@ class Google(Loopback):
         path = self.folder / "key.json"
         path.write_text(json.dumps({
             "type": "service_account", "project_id": "tests", "private_key_id": "k1",
-            "private_key": _pem(key or self.key).decode(), "client_email": EMAIL,
+            "private_key": pem(key or self.key).decode(), "client_email": EMAIL,
             "token_uri": self.token_uri}))
         return path
 

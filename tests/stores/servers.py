@@ -76,10 +76,10 @@ def get(name, *command, **env):
 class Process:
     """A server as a child: its output goes to a file that is shown when it does not come up."""
 
-    def __init__(self, command, log, is_up):
+    def __init__(self, command, log, is_up, stdin=subprocess.DEVNULL):
         self.log = Path(log)
         with open(log, "wb") as out:
-            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
+            self.child = subprocess.Popen(command, stdin=stdin, stdout=out,
                                           stderr=subprocess.STDOUT)
         deadline = time.monotonic() + PATIENCE
         while not is_up():
@@ -274,7 +274,31 @@ class Hdfs(Store):
         (self.port,) = free_ports()
         self.bucket = f"127.0.0.1:{self.port}/pictures"
         self.process = Process(
-            hadoop("MiniHdfs", folder / "hdfs", self.port), folder / "hdfs.log", self._is_up)
+            hadoop("MiniHdfs", folder / "hdfs", self.port), folder / "hdfs.log", self._is_up,
+            stdin=subprocess.PIPE)
+
+    @contextlib.contextmanager
+    def without_data_node(self):
+        """The name node goes on naming it."""
+        def tell(word, is_so):
+            self.process.child.stdin.write(word + b"\n")
+            self.process.child.stdin.flush()
+            deadline = time.monotonic() + PATIENCE
+            while not is_so():
+                assert time.monotonic() < deadline, self.process.log.read_text()[-300:]
+                time.sleep(0.1)
+
+        tell(b"away", lambda: not self._can_be_read("up"))
+        try:
+            yield
+        finally:
+            tell(b"back", lambda: self._can_be_read("up") and self._is_up())
+
+    def _can_be_read(self, key):
+        try:
+            return self.get(key) is not None
+        except OSError:
+            return False
 
     def _is_up(self):
         try:

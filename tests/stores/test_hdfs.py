@@ -80,6 +80,18 @@ def test_a_name_node_that_goes_away(hdfs, hdfs_env, at, flowers, dst):
     pack_while_it_goes(proxy, hdfs.url(f"{at}/flowers", proxy.port), dst=dst, env=hdfs_env)
 
 
+def test_a_data_node_that_is_away(hdfs, hdfs_env, at, flowers, local, dst):  # noqa: F811
+    """The name node lists all and nothing can be read: no picture is bad, and the next run goes on."""
+    put_many(hdfs, {f"{at}/flowers/{name}": data for name, data in tree(flowers).items()})
+    args = hdfs.url(f"{at}/flowers"), dst, "--shards", "4"
+    with hdfs.without_data_node():
+        said = run("pack", *args, code=FATAL, env={**hdfs_env, "SHARDMILL_RETRY_SECONDS": "2"}).stderr
+    assert "no good answer" in said and "again" in said, said
+    assert not [name for name in tree(dst) if "failures" in name or name == "_SUCCESS"]
+    run("pack", *args, env=hdfs_env)
+    assert content(tree(dst)) == content(local)
+
+
 def test_what_cannot_be_done(hdfs, hdfs_env, at, tmp_path):
     hdfs.put(f"{at}/file", b"x")
     began = time.monotonic()

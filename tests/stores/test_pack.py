@@ -10,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler
 import pytest
 from conftest import EXAMPLES, FATAL, HANG, kill, pack, run, start, tree
 from loopback import Loopback
+from tls import serve_tls
 
 from .conftest import get_many, put_many
 from .fault_proxy import FaultProxy
@@ -119,12 +120,15 @@ class Files(SimpleHTTPRequestHandler):
         pass
 
 
-def test_a_web_server_that_goes_away(env, flowers, tmp_path, dst):
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_web_server_that_goes_away(env, flowers, tmp_path, dst, scheme):
     """It cannot be listed: a manifest says what to ask it for, and first it is asked for all."""
     names = [path.relative_to(flowers) for path in sorted(flowers.glob("*/*.jpg"))]
+    trusted = tmp_path / "server.pem"
+    tls = serve_tls(trusted, "127.0.0.1") if scheme == "https" else None
     with Loopback(partial(Files, directory=flowers)) as web:
-        proxy = FaultProxy(web.port, ["slow"], share=0)
+        proxy = FaultProxy(web.port, ["slow"], share=0, tls=tls)
         (tmp_path / "list.csv").write_text("path,label\n" + "".join(
-            f"http://127.0.0.1:{proxy.port}/{name},{name.parent}\n" for name in names))
-        pack_while_it_goes(proxy, "--manifest", tmp_path / "list.csv", dst=dst, env=env,
-                           fast=len(names))
+            f"{scheme}://127.0.0.1:{proxy.port}/{name},{name.parent}\n" for name in names))
+        pack_while_it_goes(proxy, "--manifest", tmp_path / "list.csv", dst=dst, fast=len(names),
+                           env={**env, "CURL_CA_BUNDLE": str(trusted)})
