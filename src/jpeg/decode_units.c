@@ -176,7 +176,6 @@ static smj_job *plan_row(smj_decoder *d, smj_job *job, const smj_unit *u, int c,
             int16_t *block = blocks[x];
             if (p->block_size == 1) {
                 *out = flat_sample(block[0], quant[0]);
-                memset(block, 0, sizeof blocks[x]);
                 continue;
             }
             if (!second)
@@ -185,6 +184,7 @@ static smj_job *plan_row(smj_decoder *d, smj_job *job, const smj_unit *u, int c,
             job[-1].out[1] = out;
             second = !second;
         }
+        if (p->block_size == 1) memset(blocks, 0, component->across * sizeof *blocks);
     }
     return job;
 }
