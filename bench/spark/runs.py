@@ -71,10 +71,19 @@ class Run:
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
-def children():
-    """Processes whose parent is this one."""
-    return {int(pid) for tasks in Path("/proc/self/task").glob("*/children")
-            for pid in tasks.read_text().split()}
+def descendants():
+    """Processes below this one."""
+    below = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            parent = path.read_text().rpartition(")")[2].split()[1]
+            below.setdefault(int(parent), []).append(int(path.parent.name))
+    found, left = set(), [os.getpid()]
+    while left:
+        more = below.get(left.pop(), [])
+        found.update(more)
+        left += more
+    return found
 
 
 def used():
@@ -84,7 +93,7 @@ def used():
 
 def call(words, env=None, watch=None):
     """Runs a command; returns what it printed, its seconds, and the core-seconds of all it started."""
-    before, others, began = used(), children(), time.monotonic()
+    before, others, began = used(), descendants(), time.monotonic()
     process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
                                start_new_session=True)
@@ -92,7 +101,8 @@ def call(words, env=None, watch=None):
         watch(process)
     out, said = process.communicate()
     seconds = time.monotonic() - began
-    while left := children() - others:  # in sessions of their own, too, as Python's workers are
+    # In sessions of their own, too, as Python's workers are, whose parent may outlive the driver.
+    while left := descendants() - others:
         for pid in left:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
