@@ -1,15 +1,14 @@
 """What the scripts beside this one share: runs of shardmill on Spark and without it, and how long
 their parts took. Times within Spark are those of its own event log."""
 
-import contextlib
-import ctypes
+import atexit
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,49 +66,49 @@ class Run:
         return self.summary["images_in"] / self.work_seconds
 
 
-# Spark leaves processes behind that end by themselves: they become our children, to be counted.
-ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+class Group:
+    """A control group that counts the core time of all that runs in it. What processes tell of their
+    children is not enough: the parent of Spark's Python workers never waits for them."""
+
+    def __init__(self):
+        mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+        for _, root, kind, *_ in mounts:
+            if kind == "cgroup2":
+                self.path = Path(tempfile.mkdtemp(prefix="shardmill-bench-", dir=root))
+                atexit.register(self.path.rmdir)
+                return
+        sys.exit("bench: no control groups, version 2, to count core time with")
+
+    def used(self):
+        words = (self.path / "cpu.stat").read_text().split()
+        return int(words[words.index("usage_usec") + 1]) / 1e6
+
+    def command(self, words):
+        return ["sh", "-c", 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"', "sh", self.path, *words]
+
+    def await_empty(self):
+        """Spark leaves processes behind, which end by themselves."""
+        while "populated 0" not in (self.path / "cgroup.events").read_text():
+            time.sleep(0.02)
 
 
-def descendants():
-    """Processes below this one."""
-    below = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended
-            parent = path.read_text().rpartition(")")[2].split()[1]
-            below.setdefault(int(parent), []).append(int(path.parent.name))
-    found, left = set(), [os.getpid()]
-    while left:
-        more = below.get(left.pop(), [])
-        found.update(more)
-        left += more
-    return found
-
-
-def used():
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+GROUP = Group()
 
 
 def call(words, env=None, watch=None):
     """Runs a command; returns what it printed, its seconds, and the core-seconds of all it started."""
-    before, others, began = used(), descendants(), time.monotonic()
-    process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
-                               start_new_session=True)
+    before, began = GROUP.used(), time.monotonic()
+    process = subprocess.Popen([str(word) for word in GROUP.command(words)],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env=env, start_new_session=True)
     if watch:
         watch(process)
     out, said = process.communicate()
     seconds = time.monotonic() - began
-    # In sessions of their own, too, as Python's workers are, whose parent may outlive the driver.
-    while left := descendants() - others:
-        for pid in left:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-        time.sleep(0.02)
+    GROUP.await_empty()
     if process.returncode not in (0, 3):
         sys.exit(f"bench: exit code {process.returncode}: {said[-2000:]}")
-    return out, seconds, used() - before
+    return out, seconds, GROUP.used() - before
 
 
 def pack(src, dst, *options):
