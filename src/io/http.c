@@ -141,10 +141,12 @@ static void note_reached(const sm_transfer *t, bool is_good)
  * went away. */
 static bool is_host_down(const sm_transfer *t)
 {
+    const sm_backoff *tries = t->request->once ? t->request->tries : &t->backoff;
+    if (tries == NULL) return false;
     pthread_mutex_lock(&reached_lock);
     const reached_host *host = find_reached(t);
     const uint64_t now = sm_clock_ns();
-    const uint64_t since = t->backoff.tries > 1 ? t->backoff.failed_ns : t->backoff.since_ns;
+    const uint64_t since = tries->tries > 1 ? tries->failed_ns : tries->since_ns;
     const bool down = host == NULL || host->good_ns < since + (now - since) / 2;
     pthread_mutex_unlock(&reached_lock);
     return down;
@@ -260,14 +262,14 @@ static bool passes(CURLcode code)
 static bool end_by_fault(sm_transfer *t, CURLcode code)
 {
     const sm_http_request *request = t->request;
-    const bool may = !request->once && !request->metadata && passes(code) &&
-                     (request->idempotent || never_left(code));
+    const bool passing =
+        !request->metadata && passes(code) && (request->idempotent || never_left(code));
     const uint64_t whole = sm_retry_seconds() * 1000 * NS_PER_MS,
                    first = SM_FIRST_CONTACT_MS * NS_PER_MS;
     t->backoff.patience_ns = sm_transfer_reached(t) || whole < first ? whole : first;
     t->reply->retry_after_ms = 0;
-    if (may && try_later(t)) return false;
-    t->reply->host_down = may && is_host_down(t);
+    if (passing && !request->once && try_later(t)) return false;
+    t->reply->host_down = passing && is_host_down(t);
 
     const char *words = *t->words != '\0' ? t->words : curl_easy_strerror(code);
     char times[48] = "";
@@ -414,10 +416,10 @@ static bool end_attempt(sm_transfer *t, CURLcode code)
         t->was_refused = true;
         if (request->refused(reply, request->authorize_user)) return !try_now(t);
     }
-    const bool may = !request->once && !request->metadata && passes_away &&
-                     (request->idempotent || status == 429 || status == 503);
-    if (may && try_later(t)) return false;
-    reply->host_down = may && is_host_down(t);
+    const bool passing = !request->metadata && passes_away &&
+                         (request->idempotent || status == 429 || status == 503);
+    if (passing && !request->once && try_later(t)) return false;
+    reply->host_down = passing && is_host_down(t);
     return true;
 }
 

@@ -82,6 +82,8 @@ struct sm_http_request {
     bool idempotent;
     bool clears; /* may be begun also when all waiting is to end, as every DELETE */
     bool once;   /* no second attempt, whatever happens: the caller has its own way of going on */
+    /* With once: the caller's tries, by which the host is judged to be down; NULL: it is not. */
+    const struct sm_backoff *tries;
     /* Follows redirects of GET and HEAD (5 at most); what authorize signs only within its host,
      * since no other may see it. Else a 3xx is the reply. */
     bool follow;

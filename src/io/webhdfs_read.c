@@ -60,6 +60,7 @@ static sm_status prepare(hdfs_read *read)
     }
     read->request.label = url;
     read->request.once = true; /* the name node may know a better one */
+    read->request.tries = &read->backoff;
     return sm_buf_printf(&read->request.url, "%s", read->location);
 }
 
