@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The same Spark, the same pictures: shardmill, PySpark with TensorFlow, img2dataset's distributor;
-and shardmill on Spark against shardmill's own threads.
+and shardmill on Spark against shardmill's own threads. `shardmill` is the program with a Spark of its
+own, whose tasks are the first of their JVM; `session` is a call from a session that has run a job
+before, as the peers' have.
 
 Rates are of the work: without Spark's start, and for the peers without TensorFlow's import. On a
 machine that others use, core time tells more: what the pictures cost beyond a run of a few of them.
@@ -48,10 +50,12 @@ def main():
             found = runs.alternate(
                 args.rounds,
                 shardmill=lambda: both(lambda a: ours(a, folder, True, 16), src, few),
+                session=lambda: both(lambda a: peer("spark_shardmill.py", a, folder), src, few),
                 spark_tf=lambda: both(lambda a: peer("spark_tf.py", a, folder), src, few),
                 img2dataset=lambda: both(
                     lambda a: peer("img2dataset_run.py", a, folder, "--spark"), src, few))
-            show(found, "shardmill", {"spark_tf": 6, "img2dataset": 4})
+            for one in "shardmill", "session":
+                show(found, one, {"spark_tf": 6, "img2dataset": 4})
         if args.only != "peers":
             runs.pictures.repeat(runs.flowers(args), args.many, many)
             shards = max(16, args.many // 1250)  # half a second of work and more in each
@@ -70,9 +74,9 @@ def both(kind, src, few):
 
 
 def show(found, one, wanted):
-    for name, values in found.items():
-        print(f"{name:12} {runs.median([v['rate'] for v in values]):7.0f} images/s, "
-              f"{runs.median([v['core_ms'] for v in values]):6.2f} core-ms a picture")
+    for name in one, *wanted:
+        print(f"{name:12} {runs.median([v['rate'] for v in found[name]]):7.0f} images/s, "
+              f"{runs.median([v['core_ms'] for v in found[name]]):6.2f} core-ms a picture")
     for other, least in wanted.items():
         pairs = list(zip(found[one], found[other]))
         rates = runs.median([a["rate"] / b["rate"] for a, b in pairs])
