@@ -122,8 +122,8 @@ class Copies:
         """An empty folder. The files of the one before stay until the end, though empty: ext4 gives
         no inode away that was freed within the last seconds, and looking for others would be most
         of what is measured."""
-        for path in self.folder.glob("down*/*"):
-            if path.stat().st_size > 0:
+        for path in self.folder.glob("down*/**/*"):
+            if path.is_file() and path.stat().st_size > 0:
                 os.truncate(path, 0)
         self.target = Path(tempfile.mkdtemp(dir=self.folder, prefix="down"))
 
