@@ -268,7 +268,7 @@ run() { # COMMAND…
     mkdir -p "$work/bin"
     printf '#!/bin/sh\nexec "%s" kubectl "$@"\n' "$cache/kube-$version" >"$work/bin/kubectl"
     chmod +x "$work/bin/kubectl"
-    PATH=$work/bin:$PATH exec nsenter --target "$(leader)" --mount --net --pid --wd="$PWD" -- "$@"
+    PATH=$work/bin:$PATH exec nsenter --target "$(leader)" --net -- "$@"
 }
 
 take_away() { # all but the logs
