@@ -312,12 +312,14 @@ typedef struct marked {
 AVX512_INLINE size_t move_marked(marked *to, size_t count, const int16_t coefs[SMJ_BLOCK],
                                  uint64_t marks, __m512i places)
 {
-    const __mmask32 low = (uint32_t)marks, high = (uint32_t)(marks >> 32);
+    const __m512i low = _mm512_load_si512(coefs), high = _mm512_load_si512(coefs + 32);
+    const __mmask32 in_low = (uint32_t)marks, in_high = (uint32_t)(marks >> 32);
     int16_t *values = to->values + count;
-    _mm512_storeu_si512(to->places + 1 + count, _mm512_maskz_compress_epi8(marks, places));
-    _mm512_storeu_si512(values, _mm512_maskz_compress_epi16(low, _mm512_load_si512(coefs)));
-    _mm512_storeu_si512(values + __builtin_popcount(low),
-                        _mm512_maskz_compress_epi16(high, _mm512_load_si512(coefs + 32)));
+    /* what a vector has behind its marked ones is no matter: it is written over, or left unused */
+    _mm512_storeu_si512(to->places + 1 + count, _mm512_mask_compress_epi8(places, marks, places));
+    _mm512_storeu_si512(values, _mm512_mask_compress_epi16(low, in_low, low));
+    _mm512_storeu_si512(values + __builtin_popcount(in_low),
+                        _mm512_mask_compress_epi16(high, in_high, high));
     return count + (size_t)__builtin_popcountll(marks);
 }
 
