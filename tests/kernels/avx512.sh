@@ -2,6 +2,8 @@
 # avx512.sh SOURCE_ROOT WORK_FOLDER: runs check.c with AVX-512. A machine that lacks it emulates one
 # that has it. Bochs alone can, and it is a whole PC: so the program becomes the ROM that the PC
 # starts from, together with what it needs of an operating system (boot.S, system.c).
+#
+# Bochs 2.7 gets VPEXPANDB, VPEXPANDW and VPCONFLICTD wrong, so kernels with these cannot be tried so.
 set -euo pipefail
 here=$1/tests/kernels work=$2
 kernels=(avx512 avx2 avx2) # encoder, decoder, resizer
