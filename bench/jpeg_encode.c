@@ -18,7 +18,7 @@
 
 #include <jpeglib.h>
 
-enum { PICTURES_MAX = 2000, ROUNDS_MAX = 101, ENCODERS = 4 };
+enum { PICTURES_MAX = 2000, ROUNDS_MAX = 101, THEIRS = 2, OURS_MAX = 3 };
 
 typedef struct set {
     uint8_t *pictures[PICTURES_MAX];
@@ -135,8 +135,9 @@ static void libjpeg_close(libjpeg *l)
 typedef struct contest {
     const set *s;
     smj_options options;
-    libjpeg theirs[2]; /* standard tables, optimal tables */
-    smj_encoder *ours[2];
+    libjpeg theirs[THEIRS]; /* standard tables, optimal tables */
+    smj_encoder *ours[OURS_MAX];
+    int ours_count;
 } contest;
 
 /* Encodes the whole set; returns its bytes. */
@@ -145,14 +146,14 @@ static size_t take_turn(contest *c, int encoder)
     size_t bytes = 0;
     for (int i = 0; i < c->s->count; i++) {
         uint8_t *rgb = c->s->pictures[i];
-        if (encoder < 2) {
+        if (encoder < THEIRS) {
             bytes += libjpeg_encode(&c->theirs[encoder], rgb);
             continue;
         }
         const uint8_t *data;
         size_t len;
         const uint32_t side = c->s->side;
-        if (smj_encode(c->ours[encoder - 2], &data, &len, rgb, (size_t)side * 3, side, side,
+        if (smj_encode(c->ours[encoder - THEIRS], &data, &len, rgb, (size_t)side * 3, side, side,
                        &c->options) != SMJ_OK)
             stop("encoding failed");
         bytes += len;
@@ -166,35 +167,48 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Of two choices that come to the same one is enough. */
+static void open_ours(contest *c)
+{
+    static const smj_kernels_choice choices[OURS_MAX] = {SMJ_KERNELS_BEST, SMJ_KERNELS_NO_AVX512,
+                                                         SMJ_KERNELS_PORTABLE};
+    for (int i = 0; i < OURS_MAX; i++) {
+        smj_encoder *made = smj_encoder_new(choices[i]);
+        if (made == NULL) stop("out of memory");
+        const smj_encoder *before = c->ours_count > 0 ? c->ours[c->ours_count - 1] : NULL;
+        if (before != NULL && strcmp(smj_encoder_kernels(before), smj_encoder_kernels(made)) == 0)
+            smj_encoder_free(made);
+        else
+            c->ours[c->ours_count++] = made;
+    }
+}
+
 static void compete(const set *s, smj_sampling sampling, const char *name, int rounds)
 {
-    static double times[ENCODERS][ROUNDS_MAX];
-    size_t bytes[ENCODERS] = {0};
+    static double times[THEIRS + OURS_MAX][ROUNDS_MAX];
+    size_t bytes[THEIRS + OURS_MAX] = {0};
     contest c = {.s = s, .options = {s->quality, sampling}};
-    for (int i = 0; i < 2; i++) {
-        libjpeg_open(&c.theirs[i], s, sampling, i);
-        c.ours[i] = smj_encoder_new(i == 0 ? SMJ_KERNELS_BEST : SMJ_KERNELS_PORTABLE);
-        if (c.ours[i] == NULL) stop("out of memory");
-    }
+    for (int i = 0; i < THEIRS; i++) libjpeg_open(&c.theirs[i], s, sampling, i);
+    open_ours(&c);
+    const int encoders = THEIRS + c.ours_count;
     for (int round = 0; round < rounds; round++) {
-        for (int k = 0; k < ENCODERS; k++) {
+        for (int k = 0; k < encoders; k++) {
             const double start = cpu_ms();
             bytes[k] = take_turn(&c, k);
             times[k][round] = (cpu_ms() - start) / s->count;
         }
     }
-    const char *names[ENCODERS] = {"libjpeg-turbo, standard tables",
-                                   "libjpeg-turbo, optimal tables", smj_encoder_kernels(c.ours[0]),
-                                   smj_encoder_kernels(c.ours[1])};
+    static const char *const their_names[THEIRS] = {"libjpeg-turbo, standard tables",
+                                                    "libjpeg-turbo, optimal tables"};
     printf("\n%s\n%-32s %10s %10s %10s %8s\n", name, "", "median ms", "best ms", "bytes", "times");
-    for (int k = 0; k < ENCODERS; k++) qsort(times[k], (size_t)rounds, sizeof(double), by_value);
-    for (int k = 0; k < ENCODERS; k++)
-        printf("%-32s %10.4f %10.4f %10zu %8.3f\n", names[k], times[k][rounds / 2], times[k][0],
-               bytes[k] / (size_t)s->count, times[0][rounds / 2] / times[k][rounds / 2]);
-    for (int i = 0; i < 2; i++) {
-        libjpeg_close(&c.theirs[i]);
-        smj_encoder_free(c.ours[i]);
-    }
+    for (int k = 0; k < encoders; k++) qsort(times[k], (size_t)rounds, sizeof(double), by_value);
+    for (int k = 0; k < encoders; k++)
+        printf("%-32s %10.4f %10.4f %10zu %8.3f\n",
+               k < THEIRS ? their_names[k] : smj_encoder_kernels(c.ours[k - THEIRS]),
+               times[k][rounds / 2], times[k][0], bytes[k] / (size_t)s->count,
+               times[0][rounds / 2] / times[k][rounds / 2]);
+    for (int i = 0; i < THEIRS; i++) libjpeg_close(&c.theirs[i]);
+    for (int i = 0; i < c.ours_count; i++) smj_encoder_free(c.ours[i]);
 }
 
 int main(int argc, char **argv)

@@ -87,11 +87,14 @@ find_missing() {
         # Debian's pip trusts this file alone.
         ! has apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] ||
             want "root certificates" ca-certificates ca-certificates ca-certificates ca-certificates
-        # To try the NEON code on other machines, where that takes a package each; else it is skipped.
+        # To try the NEON and AVX-512 code on other machines, where that takes a package each; else it
+        # is skipped.
         if has apt-get && [ "$(uname -m)" = x86_64 ]; then
             has aarch64-linux-gnu-gcc ||
                 want "a compiler for ARM" "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" - - -
             has qemu-aarch64 || want "an emulator of ARM" qemu-user - - -
+            has bochs || grep -qsw avx512_vbmi2 /proc/cpuinfo ||
+                want "an emulator of AVX-512" "bochs bochs-term" - - -
         fi
     fi
     if [ $with_portable = yes ]; then

@@ -216,9 +216,12 @@ static bool put_picture(smj_encoder *e)
 
 /* ---- The interface --------------------------------------------------------------------------- */
 
-static const smj_kernels *best_kernels(void)
+static const smj_kernels *kernels_of(smj_kernels_choice choice)
 {
-    const smj_kernels *kernels = smj_kernels_avx2();
+    const smj_kernels *kernels = NULL;
+    if (choice == SMJ_KERNELS_PORTABLE) return &smj_kernels_portable;
+    if (choice == SMJ_KERNELS_BEST) kernels = smj_kernels_avx512();
+    if (kernels == NULL) kernels = smj_kernels_avx2();
     if (kernels == NULL) kernels = smj_kernels_neon();
     return kernels != NULL ? kernels : &smj_kernels_portable;
 }
@@ -228,7 +231,7 @@ smj_encoder *smj_encoder_new(smj_kernels_choice choice)
     const size_t unit = _Alignof(smj_encoder);
     smj_encoder *e = aligned_alloc(unit, (sizeof *e + unit - 1) / unit * unit);
     if (e == NULL) return NULL;
-    e->kernels = choice == SMJ_KERNELS_PORTABLE ? &smj_kernels_portable : best_kernels();
+    e->kernels = kernels_of(choice);
     smj_shuffles_set(&e->shuffles);
     e->quality = 0;
     e->out = NULL;

@@ -125,6 +125,7 @@ typedef struct smj_kernels {
 extern const smj_kernels smj_kernels_portable;
 
 /* NULL when this machine lacks the instructions, or is of another kind. */
+const smj_kernels *smj_kernels_avx512(void);
 const smj_kernels *smj_kernels_avx2(void);
 const smj_kernels *smj_kernels_neon(void);
 

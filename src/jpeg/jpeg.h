@@ -44,8 +44,13 @@ typedef struct smj_options {
     smj_sampling sampling;
 } smj_options;
 
-/* Which inner loops an encoder uses. All give the same bytes; portable is for tests and figures. */
-typedef enum smj_kernels_choice { SMJ_KERNELS_BEST, SMJ_KERNELS_PORTABLE } smj_kernels_choice;
+/* Which inner loops an encoder uses: the machine's best, the best without AVX-512, or plain C. All
+ * give the same bytes; the last two are for tests and figures. */
+typedef enum smj_kernels_choice {
+    SMJ_KERNELS_BEST,
+    SMJ_KERNELS_NO_AVX512,
+    SMJ_KERNELS_PORTABLE
+} smj_kernels_choice;
 
 typedef struct smj_encoder smj_encoder;
 
@@ -54,7 +59,7 @@ typedef struct smj_encoder smj_encoder;
 smj_encoder *smj_encoder_new(smj_kernels_choice choice);
 void smj_encoder_free(smj_encoder *encoder); /* NULL is fine */
 
-/* "avx2", "neon" or "portable": the inner loops in use. */
+/* "avx512", "avx2", "neon" or "portable": the inner loops in use. */
 const char *smj_encoder_kernels(const smj_encoder *encoder);
 
 /*

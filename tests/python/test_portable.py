@@ -1,12 +1,9 @@
 """The portable build (scripts/portable.sh) on an older system: Debian 11, glibc 2.31, in a chroot."""
 
-import datetime
 import http.server
-import ipaddress
 import os
 import re
 import shutil
-import ssl
 import subprocess
 import threading
 from pathlib import Path
@@ -81,32 +78,13 @@ def test_old_system_reports_without_lapack(old, tmp_path):
         [line for line in whole if not line.startswith("Of the regressions ")]
 
 
-def certificate(folder):
-    """A self-signed certificate of 127.0.0.1 and its key, in one file."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "portable test")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    signed = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-              .serial_number(1).not_valid_before(now - datetime.timedelta(1))
-              .not_valid_after(now + datetime.timedelta(1)).add_extension(address, False)
-              .add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA256()))
-    public = folder / "public.pem"
-    public.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    both = folder / "both.pem"
-    both.write_bytes(public.read_bytes() + key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return public, both
-
-
 @pytest.fixture
 def server(tmp_path):
     """An HTTPS server of the example pictures; (URL, certificate)."""
     pytest.importorskip("cryptography")
-    public, both = certificate(tmp_path)
+    from tls import serve_tls
+    public = tmp_path / "server.pem"
+    context = serve_tls(public, "127.0.0.1")
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -118,8 +96,6 @@ def server(tmp_path):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(both)
         httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f"https://127.0.0.1:{httpd.server_port}", public

@@ -11,12 +11,13 @@
 
 #include <cmocka.h>
 
-static char folder[] = "/tmp/choose_search_test-XXXXXX";
-static char path[64];
+static char folder[256], path[sizeof folder + 16];
 
 static int enter(void **state)
 {
     (void)state;
+    const char *above = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/choose_search_test-XXXXXX", above == NULL ? "/tmp" : above);
     if (mkdtemp(folder) == NULL) return -1;
     snprintf(path, sizeof path, "%s/state.json", folder);
     return 0;

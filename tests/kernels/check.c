@@ -1,7 +1,8 @@
 /*
- * Compares the NEON kernels with the portable ones, which other tests hold against libjpeg-turbo
- * and the formulas. Needs a C library alone, so that it can be compiled for ARM anywhere and run
- * under qemu; see check.sh.
+ * check ENCODER DECODER RESIZER ROUNDS: compares the best kernels with the portable ones, which
+ * other tests hold against libjpeg-turbo and the formulas. The best must be those named. Needs a C
+ * library alone, so that it can be compiled for other machines and run under an emulator of them;
+ * see arm64.sh and avx512.sh.
  */
 #include "image/resize.h"
 #include "image/resize_kernels.h"
@@ -23,6 +24,13 @@ static uint32_t below(uint32_t limit)
 static void stop(const char *what)
 {
     fprintf(stderr, "%s\n", what);
+    exit(1);
+}
+
+static void expect(const char *what, const char *kernels, const char *wanted)
+{
+    if (strcmp(kernels, wanted) == 0) return;
+    fprintf(stderr, "the %s uses the %s kernels, not %s\n", what, kernels, wanted);
     exit(1);
 }
 
@@ -75,13 +83,13 @@ static void check_encoder(smj_encoder *best, smj_encoder *portable, uint32_t mos
     free(pixels);
 }
 
-static void check_encoders(void)
+static void check_encoders(const char *wanted, int rounds)
 {
     smj_encoder *best = smj_encoder_new(SMJ_KERNELS_BEST);
     smj_encoder *portable = smj_encoder_new(SMJ_KERNELS_PORTABLE);
     if (best == NULL || portable == NULL) stop("out of memory");
-    if (strcmp(smj_encoder_kernels(best), "neon") != 0) stop("the encoder does not use NEON");
-    for (int i = 0; i < 400; i++) check_encoder(best, portable, i % 20 == 0 ? 600 : 70);
+    expect("encoder", smj_encoder_kernels(best), wanted);
+    for (int i = 0; i < rounds; i++) check_encoder(best, portable, i % 20 == 0 ? 600 : 70);
     smj_encoder_free(best);
     smj_encoder_free(portable);
 }
@@ -161,18 +169,17 @@ static int check_decoder(smj_decoder *best, smj_decoder *portable, smj_encoder *
     return sound;
 }
 
-static void check_decoders(void)
+static void check_decoders(const char *wanted, int rounds)
 {
-    enum { ROUNDS = 300 };
     smj_encoder *encoder = smj_encoder_new(SMJ_KERNELS_BEST);
     smj_decoder *best = smj_decoder_new(SMJ_KERNELS_BEST);
     smj_decoder *portable = smj_decoder_new(SMJ_KERNELS_PORTABLE);
     if (encoder == NULL || best == NULL || portable == NULL) stop("out of memory");
-    if (strcmp(smj_decoder_kernels(best), "neon") != 0) stop("the decoder does not use NEON");
+    expect("decoder", smj_decoder_kernels(best), wanted);
     int sound = 0;
-    for (int i = 0; i < ROUNDS; i++)
+    for (int i = 0; i < rounds; i++)
         sound += check_decoder(best, portable, encoder, i % 20 == 0 ? 600 : 70);
-    if (sound < ROUNDS * 4 + ROUNDS / 10) stop("hardly any damaged file was sound");
+    if (sound < rounds * 4 + rounds / 10) stop("hardly any damaged file was sound");
     smj_decoder_free(best);
     smj_decoder_free(portable);
     smj_encoder_free(encoder);
@@ -256,22 +263,32 @@ static void check_resizer(sm_resizer *best, sm_resizer *portable, uint32_t most)
     free(source);
 }
 
-static void check_resizers(void)
+static const char *best_resizer(void)
+{
+    const sm_resize_kernels *kernels = sm_resize_avx2();
+    if (kernels == NULL) kernels = sm_resize_neon();
+    return kernels != NULL ? kernels->name : sm_resize_portable.name;
+}
+
+static void check_resizers(const char *wanted, int rounds)
 {
     sm_resizer *best, *portable;
     if (sm_resizer_new(&best, false) != SM_OK || sm_resizer_new(&portable, true) != SM_OK)
         stop("out of memory");
-    if (sm_resize_neon() == NULL) stop("the resizer does not use NEON");
-    for (int i = 0; i < 400; i++) check_resizer(best, portable, i % 20 == 0 ? 1200 : 120);
+    expect("resizer", best_resizer(), wanted);
+    for (int i = 0; i < rounds; i++) check_resizer(best, portable, i % 20 == 0 ? 1200 : 120);
     sm_resizer_free(best);
     sm_resizer_free(portable);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    check_encoders();
-    check_decoders();
-    check_resizers();
-    puts("NEON and portable kernels agree");
+    const int rounds = argc == 5 ? (int)strtol(argv[4], NULL, 10) : 0;
+    if (rounds <= 0) stop("usage: check ENCODER DECODER RESIZER ROUNDS");
+    check_encoders(argv[1], rounds);
+    check_decoders(argv[2], rounds);
+    check_resizers(argv[3], rounds);
+    printf("encoder %s, decoder %s, resizer %s: the same as portable, %d times\n", argv[1], argv[2],
+           argv[3], rounds);
     return 0;
 }

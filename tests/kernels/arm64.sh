@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# check.sh SOURCE_ROOT WORK_FOLDER: compiles what has NEON kernels for 64-bit ARM and runs check.c
+# arm64.sh SOURCE_ROOT WORK_FOLDER: compiles what has NEON kernels for 64-bit ARM and runs check.c
 # under qemu. On an ARM machine the unit tests compare the same kernels.
 set -euo pipefail
 root=$1 work=$2
@@ -15,8 +15,5 @@ echo 'int main(void) { return 0; }' >"$work/arm64_empty.c"
 "$compiler" -static -o "$work/arm64_empty" "$work/arm64_empty.c" 2>/dev/null ||
     skip "aarch64-linux-gnu-gcc lacks a C library"
 
-"$compiler" -static -std=c17 -O2 -Wall -Wextra -Wpedantic -Wconversion -Werror \
-    -D_GNU_SOURCE -DSM_VERSION='"test"' -I"$root/src" -I"$root/include" -o "$work/arm64_check" \
-    "$root/tests/arm64/check.c" "$root"/src/jpeg/*.c "$root"/src/image/{resize*,taps}.c \
-    "$root/src/core/status.c" -lm
-"$qemu" "$work/arm64_check"
+"$root/tests/kernels/compile.sh" "$root" "$work/arm64_check" "$compiler"
+"$qemu" "$work/arm64_check" neon neon neon 400
