@@ -11,7 +11,7 @@
 #                                 15 minutes, and the image from Debian's packages, in two
 #
 # Needs root, Go, debootstrap, iproute2, containerd, runc and the CNI plugins (none of them running), Java, Spark,
-# and fake-gcs-server. What is built is kept in .cache/kubernetes: 1.4 GB; Go keeps 3 GB of its own. SPARK_HOME and
+# and fake-gcs-server. What is built is kept in .cache/kubernetes: 2 GB; Go keeps 3 GB of its own. SPARK_HOME and
 # FAKE_GCS (the server's program) are found in .venv-bench and .venv. Logs are in WORK/shardmill-kubernetes/log
 # (/run/…). Tried with the first version of control groups only.
 set -euo pipefail
