@@ -13,7 +13,7 @@ import pytest
 from conftest import BUILD, FATAL, HANG, OK, SHARDMILL, crowd, tree, wait_until
 
 SCRIPT = Path(__file__).with_name("cluster.sh")
-SHARDS = 24
+PICTURES, SHARDS = 2400, 24
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def kubernetes(tmp_path_factory):
     if os.environ.get("SHARDMILL_SLOW") != "1":
         pytest.skip("it takes minutes: SHARDMILL_SLOW=1 runs it")
     folder = tmp_path_factory.mktemp("kubernetes")
-    pictures = crowd(folder / "pictures", 100)
+    pictures = crowd(folder / "pictures", PICTURES // 60)
     cluster = Cluster(folder)
     built = cluster.call("build", check=False, stderr=subprocess.PIPE)
     if built.returncode != 0:
@@ -95,7 +95,7 @@ def portable(kubernetes):
 
 def test_the_bytes_of_a_local_run(kubernetes, portable, tmp_path):
     summary = json.loads(kubernetes.pack("gs://out/client", *portable).stdout)
-    assert summary["records"] == summary["images_in"] == 6000
+    assert summary["records"] == summary["images_in"] == PICTURES
     assert kubernetes.is_right("gs://out/client", tmp_path)
     assert not kubernetes.pods("executor")
 
@@ -108,13 +108,13 @@ def test_a_killed_executor(kubernetes, portable, tmp_path):
     assert kubernetes.finished("killed") < SHARDS, "it was too late to kill"
     said = process.communicate(timeout=HANG)
     assert process.returncode == OK, said
-    assert json.loads(said[0])["records"] == 6000
+    assert json.loads(said[0])["records"] == PICTURES
     assert kubernetes.is_right("gs://out/killed", tmp_path)
 
 
 def test_the_driver_in_the_cluster(kubernetes, portable, tmp_path):
     summary = json.loads(kubernetes.pack("gs://out/cluster", *portable, *kubernetes.in_the_cluster()).stdout)
-    assert summary["records"] == 6000
+    assert summary["records"] == PICTURES
     assert kubernetes.is_right("gs://out/cluster", tmp_path)
     assert not kubernetes.pods("executor") and set(kubernetes.pods("driver").values()) == {"Succeeded"}
 
