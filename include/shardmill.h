@@ -56,6 +56,10 @@ SM_API const char *sm_last_error(void);
 /* "0.1.0". */
 SM_API const char *sm_version(void);
 
+/* "avx512", "avx2", "neon" or "portable": the best of the inner loops that run on this machine.
+ * NULL: no memory. */
+SM_API const char *sm_vector_code(void);
+
 /* ---- Pictures -------------------------------------------------------------------------------- */
 
 /*

@@ -206,6 +206,8 @@ foreign=$(objdump -p "$out/shardmill" | awk '/NEEDED/ {print $2}' |
 [ -z "$foreign" ] || die "it needs shared libraries that another machine may lack: $foreign"
 [ "$arch" != x86_64 ] || nm "$out/build/shardmill" | grep ' jsimd_idct_islow_avx2$' >/dev/null ||
     die "libjpeg-turbo's SIMD is not in it"
+! grep -qsw avx2 /proc/cpuinfo || "$out/shardmill" --version | grep -qE '^vector code: avx' ||
+    die "it does not find this machine's AVX2"
 
 # ---- the bundle: the same bytes for the same program
 

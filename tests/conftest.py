@@ -6,6 +6,7 @@ The program is build/shardmill, or what the environment variable SHARDMILL names
 
 import json
 import os
+import platform
 import shutil
 import signal
 import struct
@@ -123,6 +124,17 @@ def shards(folder, split=None):
 def lines(path):
     """The objects of a JSON Lines file."""
     return [json.loads(line) for line in Path(path).read_bytes().splitlines()]
+
+
+def vector_code():
+    """What --version is to say, by what Linux says of the processor."""
+    if platform.machine() == "aarch64":
+        return "neon"
+    text = Path("/proc/cpuinfo").read_text()
+    found = set(text.partition("flags")[2].partition("\n")[0].split())
+    avx2 = {"avx2", "bmi1", "bmi2", "popcnt"}
+    avx512 = avx2 | {"avx512f", "avx512bw", "avx512vl", "avx512cd", "avx512vbmi", "avx512_vbmi2", "avx512_vnni"}
+    return "avx512" if avx512 <= found else "avx2" if avx2 <= found else "portable"
 
 
 def crowd(folder, copies):

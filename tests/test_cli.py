@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from conftest import (EXAMPLES, FAILURES, FATAL, HANG, OK, ROOT, SHARDMILL, USAGE, crowd, pack,
-                      refused, run, shards, tree)
+                      refused, run, shards, tree, vector_code)
 
 
 # ---- Usage and help
@@ -81,7 +81,8 @@ def test_pack_help_teaches_by_example():
 
 def test_version():
     version = (ROOT / "VERSION").read_text().split()[0]
-    assert run("--version").stdout.split() == ["shardmill", version]
+    first, second = run("--version").stdout.splitlines()
+    assert first == f"shardmill {version}" and second == f"vector code: {vector_code()}"
 
 
 def test_equals_and_order_of_arguments(tmp_path):

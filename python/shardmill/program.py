@@ -72,7 +72,7 @@ def program() -> str:
 
 def version() -> str:
     """The program's version, such as "0.1.0"."""
-    return _told("--version").split()[-1]
+    return _told("--version").split()[1]
 
 
 def help(command: str = "pack") -> None:

@@ -52,7 +52,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(word, commands[i]->name) == 0) return commands[i]->run(argc - 2, argv + 2);
     if (strcmp(word, "--version") == 0 || strcmp(word, "version") == 0) {
-        printf("shardmill %s\n", sm_version());
+        const char *vector_code = sm_vector_code();
+        printf("shardmill %s\nvector code: %s\n", sm_version(),
+               vector_code == NULL ? "unknown (no memory)" : vector_code);
         return EXIT_DONE;
     }
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <nmmintrin.h>
 #define HAVE_INSTRUCTION 1
 #if defined(__clang__) && __clang_major__ >= 14 /* to which sse4.2 does not mean it any more */
@@ -79,8 +80,8 @@ static void fill_lane_shift(void)
 static bool find_instruction(void)
 {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("sse4.2");
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_SSE4_2) != 0;
 #else
     return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
 #endif

@@ -21,6 +21,14 @@ static smj_sampling sampling_of(sm_chroma chroma)
     return SMJ_444;
 }
 
+const char *sm_vector_code(void)
+{
+    smj_encoder *encoder = smj_encoder_new(SMJ_KERNELS_BEST);
+    const char *name = encoder == NULL ? NULL : smj_encoder_kernels(encoder);
+    smj_encoder_free(encoder);
+    return name;
+}
+
 sm_status sm_jpeg_encoder_new(sm_jpeg_encoder **encoder, int quality, sm_chroma chroma)
 {
     sm_jpeg_encoder *made = calloc(1, sizeof *made);

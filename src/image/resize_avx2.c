@@ -1,6 +1,8 @@
 /* The resizer's inner loops for AVX2. */
 #include "image/resize_kernels.h"
 
+#include "jpeg/cpu.h"
+
 #if defined(__x86_64__)
 
 #include <immintrin.h>
@@ -326,7 +328,7 @@ static const sm_resize_kernels avx2 = {"avx2", arrange, along_x, along_y, split,
 
 const sm_resize_kernels *sm_resize_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") ? &avx2 : NULL;
+    return smj_cpu_has_avx2() ? &avx2 : NULL;
 }
 
 #else

@@ -2,6 +2,7 @@
  * The decoder's inner loops for AVX2 (with BMI2, whose shifts by a variable are cheap). The
  * arithmetic is decode_portable.c's, sixteen numbers at a time.
  */
+#include "jpeg/cpu.h"
 #include "jpeg/dct.h"
 #include "jpeg/decode_scan.h"
 
@@ -399,10 +400,7 @@ static const smj_decode_kernels avx2 = {"avx2",     unstuff,     run,    upsampl
 
 const smj_decode_kernels *smj_decode_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-                   __builtin_cpu_supports("bmi2")
-               ? &avx2
-               : NULL;
+    return smj_cpu_has_avx2() ? &avx2 : NULL;
 }
 
 #else

@@ -3,6 +3,7 @@
  * machine with the one has the other). The arithmetic is encode_portable.c's, sixteen numbers at a
  * time.
  */
+#include "jpeg/cpu.h"
 #include "jpeg/dct.h"
 #include "jpeg/encode_pack.h"
 
@@ -427,10 +428,7 @@ static const smj_kernels avx2 = {"avx2",    convert, halve_x, halve_xy,
 
 const smj_kernels *smj_kernels_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-                   __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt")
-               ? &avx2
-               : NULL;
+    return smj_cpu_has_avx2() ? &avx2 : NULL;
 }
 
 #else

@@ -5,6 +5,7 @@
  * Machines without these have their AVX2 twins: they are those that lower their clock for such
  * vectors.
  */
+#include "jpeg/cpu.h"
 #include "jpeg/dct.h"
 #include "jpeg/encode_pack.h"
 
@@ -398,13 +399,7 @@ static const smj_kernels avx512 = {"avx512",  convert, halve_x, halve_xy,
 
 const smj_kernels *smj_kernels_avx512(void)
 {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd") &&
-                   __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
-                   __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("bmi") &&
-                   __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt")
-               ? &avx512
-               : NULL;
+    return smj_cpu_has_avx512() ? &avx512 : NULL;
 }
 
 #else

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import measurements
-from conftest import BUILD, EXAMPLES, run, tree
+from conftest import BUILD, EXAMPLES, run, tree, vector_code
 
 PORTABLE = BUILD / "portable"
 OLD = "bullseye"
@@ -65,6 +65,12 @@ def test_old_system_packs_the_same_bytes(old, tmp_path):
     assert inside(old, "pack", "/srv/flowers", "/srv/set", "--shards", "3", "-q") == (0, "")
     run("pack", old / "srv" / "flowers", tmp_path / "set", "--shards", "3", "-q")
     assert tree(old / "srv" / "set") == tree(tmp_path / "set")
+
+
+def test_it_finds_the_vector_code_of_this_machine(old):
+    """Which of the compiler's own libraries is in it may not matter."""
+    code, said = inside(old, "--version")
+    assert code == 0 and said.splitlines()[1] == f"vector code: {vector_code()}"
 
 
 def test_old_system_reports_without_lapack(old, tmp_path):
