@@ -13,12 +13,12 @@
 # Needs root, Go, debootstrap, iproute2, containerd, runc and the CNI plugins (none of them running), Java, Spark,
 # and fake-gcs-server. What is built is kept in .cache/kubernetes: 2 GB; Go keeps 3 GB of its own. SPARK_HOME and
 # FAKE_GCS (the server's program) are found in .venv-bench and .venv. Logs are in WORK/shardmill-kubernetes/log
-# (/run/…). Tried with the first version of control groups only.
+# (/tmp/…). Tried with the first version of control groups only.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cache=$root/.cache/kubernetes
-work=${WORK:-/run}/shardmill-kubernetes
+work=${WORK:-/tmp}/shardmill-kubernetes
 version=1.31.0 # still with the first version of control groups
 debian=bookworm
 node=10.88.0.1 # conf/spark-defaults.conf has it, too
@@ -142,8 +142,17 @@ pretend() {
     done
 }
 
+# Its parts write in many places of the machine: here they seem to.
+cover() {
+    local place
+    for place in /run /var/lib /var/log /opt /usr/libexec; do
+        mkdir -p "$work/over$place" "$work/under$place"
+        mount -t overlay -o "lowerdir=$place,upperdir=$work/over$place,workdir=$work/under$place" overlay $place
+    done
+}
+
 write_settings() {
-    mkdir -p "$work"/{cni,log,pods,kubelet,etcd,pki}
+    mkdir -p "$work"/{cni,log,kubelet,etcd,pki}
     openssl genrsa -out "$work/pki/accounts.key" 2048 2>/dev/null
     openssl rsa -in "$work/pki/accounts.key" -pubout -out "$work/pki/accounts.pub" 2>/dev/null
     token=$(openssl rand -hex 16)
@@ -168,8 +177,6 @@ evictionHard: {memory.available: "0%", nodefs.available: "0%", imagefs.available
 failSwapOn: false
 imageGCHighThresholdPercent: 100
 makeIPTablesUtilChains: false
-podLogsDir: $work/pods
-volumePluginDir: $work/kubelet/plugins
 TEXT
     cat >"$work/containerd.toml" <<TEXT
 version = 2
@@ -184,7 +191,7 @@ cni = {bin_dir = "$plugins", conf_dir = "$work/cni"}
 TEXT
     cat >"$work/cni/bridge.conf" <<TEXT
 {"cniVersion": "0.3.1", "name": "pods", "type": "bridge", "bridge": "pods", "isDefaultGateway": true,
- "ipam": {"type": "host-local", "subnet": "${node%.*}.0/24", "dataDir": "$work/cni/addresses"}}
+ "ipam": {"type": "host-local", "subnet": "${node%.*}.0/24"}}
 TEXT
 }
 
@@ -210,6 +217,7 @@ lead() {
     kube=$cache/kube-$version
     mount --make-rprivate /
     pretend
+    cover
     make_network
     write_settings
     start store "$FAKE_GCS" -scheme http -host $node -port 4443 -backend filesystem -filesystem-root "$work/store" \
