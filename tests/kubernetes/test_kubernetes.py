@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BUILD, FATAL, HANG, OK, SHARDMILL, crowd, tree, wait_until
+from conftest import BUILD, FATAL, HANG, OK, SHARDMILL, crowd, kill, tree, wait_until
 
 SCRIPT = Path(__file__).with_name("cluster.sh")
 PICTURES, SHARDS = 2400, 24
@@ -143,5 +143,6 @@ def test_an_interrupted_run_leaves_no_pods(kubernetes, portable, where):
     process.communicate(timeout=HANG)
     assert process.returncode == FATAL
     assert "Running" not in kubernetes.pods("driver").values()
-    gone = lambda: not kubernetes.pods("executor")
-    assert wait_until(gone, subprocess.Popen(["sleep", str(HANG)]))
+    patience = subprocess.Popen(["sleep", str(HANG)])
+    assert wait_until(lambda: not kubernetes.pods("executor"), patience)
+    kill(patience)
