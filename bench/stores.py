@@ -2,7 +2,7 @@
 """Buckets: shardmill beside curl, google-cloud-storage and boto3, from servers on this machine.
 
     scripts/bench.sh stores                    all of it, some minutes
-    scripts/bench.sh stores --part small       one part: small, large, pack or list
+    scripts/bench.sh stores --part small       one part: small, large, pack, far or list
     scripts/bench.sh stores --rounds 5 --store s3
 
 Tools run in turn, round after round; the first round warms up and is not counted. Printed are
@@ -34,10 +34,12 @@ sys.path.insert(0, str(ROOT / "tests"))
 from stores.pages import PAGES  # noqa: E402
 from stores.servers import Absent, Gs, Seaweed, clean_environment  # noqa: E402
 
-SHARDMILL = ROOT / "build" / "shardmill"
+SHARDMILL = Path(os.environ.get("SHARDMILL", ROOT / "build" / "shardmill"))
 PARALLEL, CURL_PARALLEL = 64, [8, 16, 32, 64]
 PYTHON_THREADS = 16
 SMALL_BYTES, LARGE_BYTES = 16 << 10, 64 << 20
+PARTS = ["small", "large", "pack", "far", "list"]
+FAR_SECONDS = 0.05  # the mean of what a request waits
 PAGE_SECONDS = [0, 0.01]  # as fast as the stand-in can; what a cloud takes at its best
 TICK = os.sysconf("SC_CLK_TCK")
 SHARED = ROOT.parent / "shared" / "flowers"
@@ -83,18 +85,21 @@ def cpu_of(pid):
     return sum(int(field) for field in fields[11:15]) / TICK
 
 
-def rounds(tools, count, server_pid, clear=lambda: None):
+def rounds(tools, count, servers, clear=lambda: None):
     """Runs {name: function} in turn, each behind clear(); {name: medians of the seconds, the tool's
-    CPU seconds and the server's}."""
+    CPU seconds and those of the servers, which are processes}."""
+    def cpu_of_servers():
+        return sum(cpu_of(server.pid) for server in servers)
+
     taken = {name: [] for name in tools}
     for number in range(count + 1):
         for name, tool in tools.items():
             clear()
-            server, ours, began = cpu_of(server_pid), cpu_of_ours(), time.monotonic()
+            server, ours, began = cpu_of_servers(), cpu_of_ours(), time.monotonic()
             tool()
             seconds = time.monotonic() - began
             if number > 0:
-                taken[name].append((seconds, cpu_of_ours() - ours, cpu_of(server_pid) - server))
+                taken[name].append((seconds, cpu_of_ours() - ours, cpu_of_servers() - server))
     return {name: tuple(statistics.median(column) for column in zip(*runs))
             for name, runs in taken.items()}
 
@@ -170,8 +175,7 @@ class Copies:
                 self.store.keys(prefix + "/")))
 
 
-def copying(store, env, folder, args, prefix, count, size):
-    tools = Copies(store, env, folder)
+def upload(store, env, folder, prefix, count, size):
     up = folder / "up"
     shutil.rmtree(up, ignore_errors=True)
     up.mkdir()
@@ -179,20 +183,25 @@ def copying(store, env, folder, args, prefix, count, size):
         (up / f"{i:05}").write_bytes(random.Random(i).randbytes(size))
     subprocess.run([SHARDMILL, "cp", "-q", "-r", up, store.url(prefix)], env=env, check=True)
     shutil.rmtree(up)
+
+
+def copying(store, env, folder, args, prefix, count, size):
+    tools = Copies(store, env, folder)
+    upload(store, env, folder, prefix, count, size)
     curls = {n: tools.curl(prefix, n) for n in CURL_PARALLEL}
     runs = {f"shardmill cp -j {PARALLEL}": lambda: tools.shardmill(prefix, PARALLEL)}
     runs["of it, listing"] = lambda: tools.shardmill_list(prefix)
     runs |= {f"curl, {n} at once, told the names": run for n, run in curls.items()}
     name = "transfer_manager" if store.scheme == "gs" else "boto3"
     runs[f"{name}, {PYTHON_THREADS} threads"] = lambda: tools.python(prefix)
-    found = rounds(runs, args.rounds, store.process.child.pid, tools.clear)
+    found = rounds(runs, args.rounds, [store.process.child], tools.clear)
     small = size < LARGE_BYTES
     table(f"{store.scheme}: {count:,} objects of {size >> 10:,} KiB", found,
           count if small else count * size / 1e6, "objects/s" if small else "MB/s")
 
 
-def packing(store, env, folder, args):
-    """The same pictures in the store and here, into the store and here."""
+def upload_pictures(store, env, folder, args):
+    """The folder of them, as in the store; their number, and the mean of their sizes."""
     src, count = folder / "pictures", 0
     for picture in sorted(args.flowers.glob("*/*.jpg")):
         (src / picture.parent.name).mkdir(parents=True, exist_ok=True)
@@ -201,6 +210,12 @@ def packing(store, env, folder, args):
             count += 1
     size = sum(path.stat().st_size for path in src.glob("*/*.jpg")) / count
     subprocess.run([SHARDMILL, "cp", "-q", "-r", src, store.url("pictures")], env=env, check=True)
+    return src, count, size
+
+
+def packing(store, env, folder, args):
+    """The same pictures in the store and here, into the store and here."""
+    src, count, size = upload_pictures(store, env, folder, args)
 
     def pack(source, target):
         subprocess.run([SHARDMILL, "pack", "-q", "--overwrite", "--shards", "8", source, target],
@@ -211,9 +226,53 @@ def packing(store, env, folder, args):
         f"shardmill pack {store.scheme}→{store.scheme}": lambda: pack(there, out),
         f"{store.scheme}→here": lambda: pack(there, folder / "out"),
         f"here→{store.scheme}": lambda: pack(src, out),
-        "here→here": lambda: pack(src, folder / "out")}, args.rounds, store.process.child.pid,
+        "here→here": lambda: pack(src, folder / "out")}, args.rounds, [store.process.child],
         lambda: shutil.rmtree(folder / "out", ignore_errors=True))
     table(f"{store.scheme}: packing {count:,} pictures of {size / 1000:.0f} kB", found, count, "pictures/s")
+
+
+@contextlib.contextmanager
+def far_away(store, plain, cores):
+    """The store behind a proxy that lets requests wait; gives the proxy's process, and the environment
+    in which it is the store."""
+    near = store.port
+    cores.for_servers()
+    with subprocess.Popen([sys.executable, ROOT / "bench" / "far.py", str(near), str(FAR_SECONDS)],
+                          stdout=subprocess.PIPE, text=True) as proxy:
+        cores.for_tools()
+        try:
+            store.port = int(proxy.stdout.readline())
+            if store.scheme == "s3":
+                store.connect(store.port)  # what makes curl's URLs
+            yield proxy, {**plain, **store.env()}
+        finally:
+            proxy.kill()  # else leaving Popen's block waits for it
+            store.port = near
+    if store.scheme == "s3":
+        store.connect(near)
+
+
+def far(store, near, plain, folder, args, cores):
+    upload(store, near, folder, "far", args.small, SMALL_BYTES)
+    src, count, size = upload_pictures(store, near, folder, args)
+    out = folder / "out"
+    with far_away(store, plain, cores) as (proxy, env):
+        servers = [store.process.child, proxy]
+        tools = Copies(store, env, folder)
+
+        def pack(source):
+            shutil.rmtree(out, ignore_errors=True)
+            subprocess.run([SHARDMILL, "pack", "-q", "--shards", "8", source, out], env=env, check=True)
+
+        where = f"{store.scheme}, {FAR_SECONDS * 1000:.0f} ms a request"
+        found = rounds({
+            f"shardmill cp -j {PARALLEL}": lambda: tools.shardmill("far", PARALLEL),
+            f"curl, {PARALLEL} at once, told the names": tools.curl("far", PARALLEL)},
+            args.rounds, servers, tools.clear)
+        table(f"{where}: {args.small:,} objects of 16 KiB", found, args.small, "objects/s")
+        found = rounds({f"shardmill pack {store.scheme}→here": lambda: pack(store.url("pictures")),
+                        "here→here": lambda: pack(src)}, args.rounds, servers)
+        table(f"{where}: packing {count:,} pictures of {size / 1000:.0f} kB", found, count, "pictures/s")
 
 
 def listing(env, args, cores):
@@ -239,10 +298,12 @@ def page_maker(env, cores, seconds=0, pages=PAGES):
     cores.for_servers()
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         cores.for_tools()
-        where = f"http://127.0.0.1:{int(child.stdout.readline())}"
-        yield child, where, {**env, "STORAGE_EMULATOR_HOST": where, "AWS_ENDPOINT_URL_S3": where,
-                             "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-        child.kill()
+        try:
+            where = f"http://127.0.0.1:{int(child.stdout.readline())}"
+            yield child, where, {**env, "STORAGE_EMULATOR_HOST": where, "AWS_ENDPOINT_URL_S3": where,
+                                 "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        finally:
+            child.kill()
 
 
 def list_beside_curl(env, args, cores, scheme, bucket, seconds, folder):
@@ -256,7 +317,7 @@ def list_beside_curl(env, args, cores, scheme, bucket, seconds, folder):
                 stdout=subprocess.DEVNULL),
             "curl, page after page, nothing read": lambda: subprocess.run(
                 ["curl", "-s", "-o", f"{folder}/page", url], env=env, check=True)},
-            args.rounds, child.pid)
+            args.rounds, [child])
         table(f"{scheme}: 1,000,000 objects, {bucket}, {seconds * 1000:.0f} ms a page", found, PAGES,
               "pages/s")
 
@@ -275,21 +336,23 @@ def peak_of_listing(env, cores, scheme, pages):
     return peak
 
 
-def measure(store, env, folder, args):
+def measure(store, plain, folder, args, cores):
+    env = {**plain, **store.env()}
     if "small" in args.part:
         copying(store, env, folder, args, "small", args.small, SMALL_BYTES)
     if "large" in args.part:
         copying(store, env, folder, args, "large", args.large, LARGE_BYTES)
     if "pack" in args.part:
         packing(store, env, folder, args)
+    if "far" in args.part:
+        far(store, env, plain, folder, args, cores)
 
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers end with it
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", nargs="+", choices=["small", "large", "pack", "list"],
-                        default=["small", "large", "pack", "list"])
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--store", nargs="+", choices=["gs", "s3"], default=["gs", "s3"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--small", type=int, default=3000, help="objects (3000)")
@@ -315,7 +378,7 @@ def main():
                 continue
             cores.for_tools()
             try:
-                measure(store, {**plain, **store.env()}, folder / scheme, args)
+                measure(store, plain, folder / scheme, args, cores)
             finally:
                 store.stop()
         if "list" in args.part:

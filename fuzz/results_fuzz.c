@@ -20,7 +20,7 @@ static void enter(void)
 {
     if (*path != '\0') return;
     const char *root = getenv("TMPDIR");
-    snprintf(path, sizeof path, "%s/results_fuzz-XXXXXX", root == NULL ? "/tmp" : root);
+    snprintf(path, sizeof path, "%s/results_fuzz-XXXXXX", root == NULL ? P_tmpdir : root);
     int fd = mkstemp(path);
     FUZZ_CHECK(fd >= 0 && close(fd) == 0 && atexit(leave) == 0);
 }

@@ -23,7 +23,7 @@ static void enter(void)
 {
     if (*folder != '\0') return;
     const char *root = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/space_fuzz-XXXXXX", root == NULL ? "/tmp" : root);
+    snprintf(folder, sizeof folder, "%s/space_fuzz-XXXXXX", root == NULL ? P_tmpdir : root);
     FUZZ_CHECK(mkdtemp(folder) != NULL && atexit(leave) == 0);
     snprintf(toml, sizeof toml, "%s/s.toml", folder);
     snprintf(csv, sizeof csv, "%s/s.csv", folder);

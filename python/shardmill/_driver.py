@@ -16,6 +16,7 @@ import time
 ATTEMPTS = 3       # of a task whose result says that another attempt may do
 JOBS = 64          # that a run is cut into, so that results come while it goes on
 JOBS_AT_ONCE = 3   # so that no executor waits at the end of one
+JOB_LEAST = 4      # tasks: a job costs the driver about 0.1 core-seconds, and on one machine the pictures wait for that
 PROGRAM = "shardmill"
 
 
@@ -42,14 +43,13 @@ def run(context, tasks, command, emit, attempts=ATTEMPTS):
     size = -(-len(tasks) // JOBS)
 
     def take():
-        """The next tasks: no fewer than the cluster can run at once."""
+        """The next tasks: no fewer than the cluster can run at once, and than a job is worth."""
         with changed:
             while not todo.qsize() and state["open"] and not state["error"]:
                 changed.wait()
             if state["error"] or not state["open"]:
                 return []
-            least = slots(context)
-            return [todo.get() for _ in range(min(todo.qsize(), max(size, least)))]
+            return [todo.get() for _ in range(min(todo.qsize(), max(size, slots(context), JOB_LEAST)))]
 
     def settle(group, results):
         by_id = {json.loads(task)["id"]: (task, attempt) for task, attempt in group}

@@ -35,7 +35,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from . import on_executor
-from ._driver import ATTEMPTS, JOBS, await_slots, explain
+from ._driver import ATTEMPTS, JOB_LEAST, JOBS, JOBS_AT_ONCE, await_slots, explain
 from .local import Place
 from .measuring import COLUMNS, TYPES, measure_words, read_place, read_results
 from .program import EXIT_WITH_FAILURES, OnProgress, Option, Run, ShardmillError, UsageError, program, words_of
@@ -300,7 +300,7 @@ def _run_with_pipe(spark: SparkSession, ship: _Ship, tasks: List[str], descripti
     sc = spark.sparkContext
     jvm: Any = sc._jvm
     jsc: Any = sc._jsc
-    size = max(sc.defaultParallelism, -(-len(tasks) // JOBS))
+    size = max(sc.defaultParallelism, JOB_LEAST, -(-len(tasks) // JOBS))
 
     def java_list(items: List[str]) -> Any:
         made = jvm.java.util.ArrayList()
@@ -317,7 +317,8 @@ def _run_with_pipe(spark: SparkSession, ship: _Ship, tasks: List[str], descripti
             jobs.append((rdd.pipe(command, jvm.java.util.HashMap(), False, 8192, "UTF-8").collectAsync(), some))
     try:
         while jobs:
-            done = [(job, some) for job, some in jobs if job.isDone()]
+            # Spark begins them in their order; asking for each takes some of a core.
+            done = [(job, some) for job, some in jobs[:JOBS_AT_ONCE] if job.isDone()]
             for job, some in done:
                 jobs.remove((job, some))
                 with _told_by_spark(some):

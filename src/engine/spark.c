@@ -102,7 +102,7 @@ static sm_status make_folder(spark_run *run)
 {
     const char *above = getenv("TMPDIR");
     /* A socket's name may not be long. */
-    if (above == NULL || *above == '\0' || strlen(above) > 60) above = "/tmp";
+    if (above == NULL || *above == '\0' || strlen(above) > 60) above = P_tmpdir;
     snprintf(run->folder, sizeof run->folder, "%s/shardmill-spark-XXXXXX", above);
     if (mkdtemp(run->folder) == NULL) {
         run->folder[0] = '\0';

@@ -5,6 +5,7 @@
 #include "io/store.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +14,11 @@
 enum {
     PARALLEL = 16,
     PARALLEL_MAX = 256,
-    WORKERS_MAX = 16,     /* threads; of more files at once each fetches several small ones */
-    TRIES = 3,            /* of a large file that comes damaged */
-    SMALL = 1 << 20,      /* bytes of a file that is read whole */
-    BATCH_BYTES = 8 << 20 /* of small files read together */
+    LISTED_AHEAD = 4096, /* files: some pages of a store's listing */
+    LARGE_AT_ONCE = 16,  /* of files that are not small: each has buffers of some MiB */
+    TRIES = 3,           /* of a large file that comes damaged */
+    SMALL = 1 << 20,     /* bytes of a file that is read whole */
+    GROWN = 8 << 20      /* and at most of it, should it have grown since it was listed */
 };
 
 static const uint64_t PROGRESS_NS = 100000000;
@@ -57,23 +59,18 @@ SM_API sm_status sm_list_files(const char *url, sm_listed_fn *on_file, void *use
 
 /* ---- Copying */
 
-/* Files that one worker copies: many small ones, or one that is not. */
-typedef struct batch {
-    sm_buf names; /* relative to src and dst, each with its NUL */
-    sm_buf sizes; /* uint64_t each, as listed */
-    size_t count;
-    uint64_t bytes;
-    bool is_small;
-} batch;
+typedef struct file {
+    uint64_t size; /* as listed */
+    char name[];   /* relative to src and dst */
+} file;
 
 typedef struct copying {
     const char *src, *dst; /* without slashes behind them */
     const sm_copy_options *options;
     bool is_server_side; /* the store can copy within itself */
     const sm_store *store;
-    batch *filling;
-    size_t batch_max;
-    sm_queue queue;
+    sm_queue queue; /* of files */
+    sem_t large;    /* how many more of them may begin */
     atomic_bool stopped;
     pthread_mutex_t lock; /* guards what follows, and the callbacks */
     sm_copy_summary summary;
@@ -81,15 +78,14 @@ typedef struct copying {
     uint64_t started_ns, told_ns;
 } copying;
 
-/* What of a worker is used again for every batch. */
+/* A thread that copies one file at a time: stores' latencies are waited for side by side, and no
+ * file waits for another. What is here is used again for the next file. */
 typedef struct worker {
     copying *c;
     sm_buf from, to; /* URLs */
     sm_buf folder;   /* that was made last */
-    sm_buf *contents;
-    sm_buf urls;
-    sm_fetch *fetches;
-    uint8_t *block;
+    sm_buf content;  /* of a small file */
+    uint8_t *block;  /* of a large one; NULL: none came yet */
 } worker;
 
 static bool is_stopped(copying *c)
@@ -159,12 +155,12 @@ static sm_status open_target(worker *w, sm_sink **sink, const char *name)
     return status;
 }
 
-static sm_status put_whole(worker *w, const char *name, const sm_buf *content)
+static sm_status put_whole(worker *w, const char *name)
 {
     sm_sink *sink = NULL;
     sm_status status = open_target(w, &sink, name);
     if (status != SM_OK) return status;
-    status = sm_sink_write(sink, content->data, content->len);
+    status = sm_sink_write(sink, w->content.data, w->content.len);
     if (status == SM_OK) return sm_sink_commit(sink);
     sm_sink_abandon(sink);
     return status;
@@ -220,134 +216,71 @@ static sm_status copy_stream(worker *w, const char *name, uint64_t *bytes)
 
 static sm_status copy_large(worker *w, const char *name, uint64_t *bytes)
 {
-    sm_status status = set_url(&w->from, w->c->src, name);
-    if (status == SM_OK && w->c->is_server_side) status = set_url(&w->to, w->c->dst, name);
+    if (w->block == NULL) w->block = sm_alloc_pages(SMALL);
+    if (w->block == NULL) return sm_fail_memory(SMALL);
+    while (sem_wait(&w->c->large) != 0) continue; /* a signal came */
+    sm_status status = copy_stream(w, name, bytes);
+    sem_post(&w->c->large);
+    return status;
+}
+
+static sm_status copy_small(worker *w, const char *name, uint64_t *bytes)
+{
+    sm_buf_clear(&w->content);
+    sm_fetch fetch = {.url = (const char *)w->from.data, .buf = &w->content};
+    sm_io_fetch_many(&fetch, 1);
+    if (fetch.status != SM_OK) return sm_fail(fetch.status, "%s", fetch.error);
+    *bytes = w->content.len;
+    return put_whole(w, name);
+}
+
+static sm_status copy_file(worker *w, const file *f, uint64_t *bytes)
+{
+    *bytes = f->size;
+    sm_status status = set_url(&w->from, w->c->src, f->name);
     if (status != SM_OK) return status;
-    if (!w->c->is_server_side) return copy_stream(w, name, bytes);
-    return w->c->store->copy((const char *)w->from.data, (const char *)w->to.data);
-}
-
-/* Fetches the files of a batch side by side, and writes one after the other. */
-static void copy_small(worker *w, const batch *b)
-{
-    const char *name = (const char *)b->names.data;
-    sm_status status = SM_OK;
-    size_t *offsets = malloc(b->count * sizeof *offsets);
-    if (offsets == NULL) status = sm_fail_memory(b->count * sizeof *offsets);
-    sm_buf_clear(&w->urls);
-    for (size_t i = 0; offsets != NULL && i < b->count && status == SM_OK; i++) {
-        status = set_url(&w->from, w->c->src, name);
-        offsets[i] = w->urls.len;
-        if (status == SM_OK) status = sm_buf_append(&w->urls, w->from.data, w->from.len + 1);
-        sm_buf_clear(&w->contents[i]);
-        name += strlen(name) + 1;
+    if (w->c->is_server_side) {
+        status = set_url(&w->to, w->c->dst, f->name);
+        if (status != SM_OK) return status;
+        return w->c->store->copy((const char *)w->from.data, (const char *)w->to.data);
     }
-    for (size_t i = 0; offsets != NULL && i < b->count && status == SM_OK; i++)
-        w->fetches[i] =
-            (sm_fetch){.url = (const char *)w->urls.data + offsets[i], .buf = &w->contents[i]};
-    free(offsets);
-    if (status == SM_OK) sm_io_fetch_many(w->fetches, b->count);
-    name = (const char *)b->names.data;
-    for (size_t i = 0; i < b->count && !is_stopped(w->c); i++, name += strlen(name) + 1) {
-        sm_status one = status;
-        if (one == SM_OK && w->fetches[i].status != SM_OK)
-            one = sm_fail(w->fetches[i].status, "%s", w->fetches[i].error);
-        if (one == SM_OK) one = put_whole(w, name, &w->contents[i]);
-        if (one == SM_ERR_CANCELLED) return;
-        note_done(w->c, name, w->contents[i].len, one);
-    }
-}
-
-static void free_batch(batch *b)
-{
-    if (b == NULL) return;
-    sm_buf_free(&b->names);
-    sm_buf_free(&b->sizes);
-    free(b);
-}
-
-static void copy_batch(worker *w, const batch *b)
-{
-    if (b->is_small && !w->c->is_server_side) {
-        copy_small(w, b);
-        return;
-    }
-    const char *name = (const char *)b->names.data;
-    for (size_t i = 0; i < b->count; i++, name += strlen(name) + 1) {
-        uint64_t bytes;
-        memcpy(&bytes, b->sizes.data + i * sizeof bytes, sizeof bytes);
-        sm_status status = copy_large(w, name, &bytes);
-        if (status == SM_ERR_CANCELLED) return;
-        note_done(w->c, name, bytes, status);
-    }
+    return f->size <= SMALL ? copy_small(w, f->name, bytes) : copy_large(w, f->name, bytes);
 }
 
 static void *work(void *user)
 {
-    copying *c = user;
-    worker w = {.c = c};
-    sm_buf *bufs[] = {&w.from, &w.to, &w.folder, &w.urls};
+    worker w = {.c = user};
+    sm_buf *bufs[] = {&w.from, &w.to, &w.folder, &w.content};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) sm_buf_init(bufs[i], SIZE_MAX / 2);
-    w.contents = calloc(c->batch_max, sizeof *w.contents);
-    w.fetches = calloc(c->batch_max, sizeof *w.fetches);
-    w.block = sm_alloc_pages(SMALL);
-    const bool good = w.contents != NULL && w.fetches != NULL && w.block != NULL;
-    for (size_t i = 0; good && i < c->batch_max; i++) sm_buf_init(&w.contents[i], BATCH_BYTES);
-    for (batch *b; (b = sm_queue_pop(&c->queue)) != NULL; free_batch(b)) {
-        if (is_stopped(c)) continue;
-        if (good) {
-            copy_batch(&w, b);
-        } else {
-            sm_fail_memory(SMALL);
-            atomic_store(&c->stopped, true);
-        }
+    w.content.max = GROWN;
+    for (file *f; (f = sm_queue_pop(&w.c->queue)) != NULL; free(f)) {
+        uint64_t bytes;
+        if (is_stopped(w.c)) continue;
+        sm_status status = copy_file(&w, f, &bytes);
+        if (status != SM_ERR_CANCELLED) note_done(w.c, f->name, bytes, status);
     }
-    for (size_t i = 0; w.contents != NULL && i < c->batch_max; i++) sm_buf_free(&w.contents[i]);
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) sm_buf_free(bufs[i]);
-    free(w.contents);
-    free(w.fetches);
     free(w.block);
     return NULL;
 }
 
 /* ---- What is to be copied */
 
-static sm_status hand_over(copying *c)
-{
-    batch *b = c->filling;
-    if (b == NULL) return SM_OK;
-    c->filling = NULL;
-    if (sm_queue_push(&c->queue, b)) return SM_OK;
-    free_batch(b);
-    return sm_fail(SM_ERR_INTERNAL, "the queue of files was closed");
-}
-
 static sm_status add_file(copying *c, const char *name, uint64_t size)
 {
-    const bool small = size <= SMALL;
-    sm_status status = SM_OK;
     if (is_stopped(c)) return sm_fail(SM_ERR_CANCELLED, "stopped");
-    if (c->filling != NULL &&
-        (!small || c->filling->count == c->batch_max || c->filling->bytes + size > BATCH_BYTES))
-        status = hand_over(c);
-    if (status != SM_OK) return status;
-    if (c->filling == NULL) {
-        c->filling = calloc(1, sizeof *c->filling);
-        if (c->filling == NULL) return sm_fail_memory(sizeof *c->filling);
-        c->filling->is_small = small;
-        sm_buf_init(&c->filling->names, SIZE_MAX / 2);
-        sm_buf_init(&c->filling->sizes, SIZE_MAX / 2);
-    }
-    status = sm_buf_append(&c->filling->names, name, strlen(name) + 1);
-    if (status == SM_OK) status = sm_buf_append(&c->filling->sizes, &size, sizeof size);
-    if (status != SM_OK) return status;
-    c->filling->count++;
-    c->filling->bytes += size;
+    const size_t len = strlen(name) + 1;
+    file *f = malloc(sizeof *f + len);
+    if (f == NULL) return sm_fail_memory(sizeof *f + len);
+    f->size = size;
+    memcpy(f->name, name, len);
     pthread_mutex_lock(&c->lock);
     c->progress.inputs_total++;
     c->progress.bytes_in_total += size;
     pthread_mutex_unlock(&c->lock);
-    return small ? SM_OK : hand_over(c);
+    if (sm_queue_push(&c->queue, f)) return SM_OK;
+    free(f);
+    return sm_fail(SM_ERR_INTERNAL, "the queue of files was closed");
 }
 
 static sm_status add_walked(void *user, sm_walk_event event, const char *path,
@@ -366,13 +299,11 @@ static sm_status add_walked(void *user, sm_walk_event event, const char *path,
 
 static sm_status copy_all(copying *c, uint64_t size)
 {
-    pthread_t threads[WORKERS_MAX];
-    size_t count = 0;
-    const uint32_t parallel = c->options->parallel == 0 ? PARALLEL : c->options->parallel;
-    const size_t wanted = parallel < WORKERS_MAX ? parallel : WORKERS_MAX;
-    /* parallel files at once, shared among the threads. */
-    c->batch_max = (parallel < PARALLEL_MAX ? parallel : PARALLEL_MAX) / wanted;
-    sm_status status = sm_queue_init(&c->queue, 2 * wanted);
+    pthread_t threads[PARALLEL_MAX];
+    size_t count = 0, wanted = c->options->parallel == 0 ? PARALLEL : c->options->parallel;
+    if (wanted > PARALLEL_MAX) wanted = PARALLEL_MAX;
+    if (!c->options->recursive) wanted = 1;
+    sm_status status = sm_queue_init(&c->queue, LISTED_AHEAD);
     if (status != SM_OK) return status;
     while (count < wanted && pthread_create(&threads[count], NULL, work, c) == 0) count++;
     if (count == 0)
@@ -381,9 +312,6 @@ static sm_status copy_all(copying *c, uint64_t size)
         status = sm_io_walk(c->src, add_walked, c);
     else
         status = add_file(c, "", size);
-    if (status == SM_OK) status = hand_over(c);
-    free_batch(c->filling);
-    c->filling = NULL;
     if (status != SM_OK) atomic_store(&c->stopped, true);
     sm_queue_close(&c->queue);
     for (size_t i = 0; i < count; i++) pthread_join(threads[i], NULL);
@@ -441,11 +369,13 @@ SM_API sm_status sm_copy_files(sm_copy_summary *summary, const char *src, const 
     char *to = options->recursive ? sm_io_trimmed(dst) : name_of_single(src, dst);
     copying c = {.src = from, .dst = to, .options = options, .started_ns = sm_clock_ns()};
     pthread_mutex_init(&c.lock, NULL);
+    sem_init(&c.large, 0, LARGE_AT_ONCE);
     status =
         from == NULL || to == NULL ? sm_fail_memory(strlen(src) + strlen(dst)) : find_stores(&c);
     if (status == SM_OK) status = copy_all(&c, info.size);
     c.summary.seconds = (double)(sm_clock_ns() - c.started_ns) / 1e9;
     if (summary != NULL) *summary = c.summary;
+    sem_destroy(&c.large);
     pthread_mutex_destroy(&c.lock);
     free(from);
     free(to);

@@ -139,10 +139,15 @@ sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *
     return SM_OK;
 }
 
-void sm_chunk_let_go(sm_chunk *chunk)
+void sm_chunk_let_go(sm_chunk *chunk, uint64_t keep)
 {
-    for (uint32_t i = 0; i < chunk->count; i++)
-        if (chunk->files[i].cap > KEPT_BYTES) sm_buf_free(&chunk->files[i]);
+    for (uint32_t i = 0; i < SM_CHUNK_PICTURES; i++) {
+        sm_buf *file = &chunk->files[i];
+        if (file->cap > keep)
+            sm_buf_free(file);
+        else
+            keep -= file->cap;
+    }
 }
 
 sm_status sm_bench_init(sm_bench *bench, const sm_run *run)

@@ -56,8 +56,10 @@ void sm_chunk_reader_free(sm_chunk_reader *reader);
  * run->crashes. */
 sm_status sm_chunk_read(sm_chunk *chunk, sm_chunk_reader *reader, const sm_run *run);
 
-/* Frees buffers that are larger than most files need, when the files are not needed any more. */
-void sm_chunk_let_go(sm_chunk *chunk);
+/* Frees the files, which are not needed any more, but for `keep` bytes of buffers for the next
+ * ones: new memory is memory that the kernel clears first, which costs as much as receiving into
+ * it. */
+void sm_chunk_let_go(sm_chunk *chunk, uint64_t keep);
 
 /*
  * The decoder for pictures that need more memory than a thread's own may take: one at a time, so

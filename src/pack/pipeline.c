@@ -12,9 +12,10 @@
 #include <string.h>
 
 enum {
-    READERS =
-        4, /* files open at once: enough to keep a disk busy, cheap when nothing is to wait for */
-    LAST_PICTURES = 4, /* in a shard's last chunks */
+    READERS = 4, /* of files: enough to keep a disk busy, cheap when nothing is to wait for */
+    STORE_READERS_MAX = 24,
+    KEPT_BYTES = 2 * SM_CHUNK_BYTES, /* buffers grow by doubling */
+    LAST_PICTURES = 4,               /* in a shard's last chunks */
     PROGRESS_NS = 100000000
 };
 
@@ -24,9 +25,10 @@ typedef struct pipeline {
     size_t job_count;
 
     sm_chunk *chunks;
-    size_t chunk_count;
+    size_t chunk_count, reader_count;
     sm_queue work, done;
     uint64_t budget; /* bytes of files that may be in memory */
+    uint64_t keep;   /* bytes of buffers that a chunk without files may have */
     sm_large large;
 
     /* What is taken next, and what is left to take it with. */
@@ -223,7 +225,7 @@ static void *convert(void *arg)
         if (chunk == NULL) break;
         status = convert_chunk(p, chunk, &bench);
         if (status != SM_OK) break;
-        sm_chunk_let_go(chunk);
+        sm_chunk_let_go(chunk, p->keep);
         give_back(p, NULL, chunk->budget);
         if (!sm_queue_push(&p->done, chunk)) break;
     }
@@ -277,10 +279,20 @@ static sm_status write_in_order(pipeline *p, sm_writer *writer, meter *m)
 
 /* ---- The whole */
 
+/* Objects' readers have a chunk of them under way each, and wait for its last: most of the time,
+ * most of its connections do nothing. So many keep a converter busy through some tens of
+ * milliseconds a request; at most, they fit into the 1,024 files that a process may have open. */
+static size_t store_readers(const sm_run *run)
+{
+    const size_t wanted = READERS * ((size_t)run->threads + 1);
+    return wanted < STORE_READERS_MAX ? wanted : STORE_READERS_MAX;
+}
+
 /* Files of a store are read ahead from the first, side by side. Inputs of both kinds are rare, and
  * found out by the waiting. */
 static sm_status judge_first_input(pipeline *p)
 {
+    p->reader_count = READERS;
     const sm_inputs *inputs = p->run->plan->inputs;
     const sm_shard *shard = p->jobs[0].shard;
     if (shard->count == 0) return SM_OK;
@@ -288,7 +300,10 @@ static sm_status judge_first_input(pipeline *p)
     sm_buf_init(&path, SM_PATH_LIMIT);
     sm_status status = sm_inputs_full_path(
         &path, inputs, sm_inputs_text(inputs, inputs->items[shard->first].path));
-    if (status == SM_OK) atomic_store(&p->is_read_ahead, sm_io_is_remote((const char *)path.data));
+    if (status == SM_OK && sm_io_is_remote((const char *)path.data)) {
+        atomic_store(&p->is_read_ahead, true);
+        p->reader_count = store_readers(p->run);
+    }
     sm_buf_free(&path);
     return status;
 }
@@ -298,14 +313,17 @@ static sm_status init_pipeline(pipeline *p, sm_run *run, const sm_job *jobs, siz
     *p = (pipeline){.run = run, .jobs = jobs, .job_count = count};
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->freed, NULL);
-    p->chunk_count = 2 * (size_t)run->threads + READERS;
     pthread_cond_init(&p->readers, NULL);
     p->budget = p->budget_left = sm_run_third(run);
     pthread_mutex_init(&p->large.lock, NULL);
     sm_picture_options options = run->plan->options->picture;
     options.max_memory = sm_run_third(run);
     sm_status status = sm_picture_new(&p->large.picture, &options);
+    if (status == SM_OK) status = judge_first_input(p);
     if (status != SM_OK) return status;
+    p->chunk_count = 2 * (size_t)run->threads + p->reader_count;
+    p->keep = p->budget / p->chunk_count;
+    if (p->keep > KEPT_BYTES) p->keep = KEPT_BYTES;
     p->chunks = calloc(p->chunk_count, sizeof *p->chunks);
     p->free_chunks = calloc(p->chunk_count, sizeof(sm_chunk *));
     if (p->chunks == NULL || p->free_chunks == NULL)
@@ -316,8 +334,7 @@ static sm_status init_pipeline(pipeline *p, sm_run *run, const sm_job *jobs, siz
         p->free_chunks[p->free_count++] = &p->chunks[i];
     }
     status = sm_queue_init(&p->work, p->chunk_count);
-    if (status == SM_OK) status = sm_queue_init(&p->done, p->chunk_count);
-    return status == SM_OK ? judge_first_input(p) : status;
+    return status == SM_OK ? sm_queue_init(&p->done, p->chunk_count) : status;
 }
 
 static void destroy_pipeline(pipeline *p)
@@ -353,7 +370,7 @@ static sm_status start(pthread_t *threads, size_t *started, size_t count, atomic
 
 static sm_status run_threads(pipeline *p, sm_writer *writer)
 {
-    pthread_t *threads = calloc((size_t)p->run->threads + READERS, sizeof *threads);
+    pthread_t *threads = calloc((size_t)p->run->threads + p->reader_count, sizeof *threads);
     if (threads == NULL) return sm_fail_memory(sizeof *threads);
     size_t started = 0;
     meter m = {.begin_ns = sm_clock_ns()};
@@ -363,7 +380,7 @@ static sm_status run_threads(pipeline *p, sm_writer *writer)
         for (size_t k = 0; k < shard->count; k++)
             m.progress.bytes_in_total += p->run->plan->inputs->items[shard->first + k].size;
     }
-    sm_status status = start(threads, &started, READERS, &p->readers_left, read_files, p);
+    sm_status status = start(threads, &started, p->reader_count, &p->readers_left, read_files, p);
     if (status == SM_OK)
         status = start(threads, &started, p->run->threads, &p->converters_left, convert, p);
     if (status == SM_OK) status = write_in_order(p, writer, &m);

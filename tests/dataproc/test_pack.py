@@ -64,8 +64,7 @@ def test_a_signal_deletes_the_cluster(dataproc, gs, pictures, env, number):
 def start(service, pictures, dst, env):
     return subprocess.Popen([SHARDMILL, "pack", pictures, dst, "--shards", "4", "--engine", "dataproc",
                              "--project", service.project, "--region", service.region, *CREATE],
-                            env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.DEVNULL)
+                            env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def wait_until(true, seconds=120):

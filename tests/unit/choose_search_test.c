@@ -17,7 +17,8 @@ static int enter(void **state)
 {
     (void)state;
     const char *above = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/choose_search_test-XXXXXX", above == NULL ? "/tmp" : above);
+    snprintf(folder, sizeof folder, "%s/choose_search_test-XXXXXX",
+             above == NULL ? P_tmpdir : above);
     if (mkdtemp(folder) == NULL) return -1;
     snprintf(path, sizeof path, "%s/state.json", folder);
     return 0;

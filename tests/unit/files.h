@@ -51,7 +51,7 @@ static inline int enter_folder(void **state)
 {
     const char *root = getenv("TMPDIR");
     char *path = NULL;
-    if (asprintf(&path, "%s/shardmill-test-XXXXXX", root == NULL ? "/tmp" : root) < 0) return -1;
+    if (asprintf(&path, "%s/shardmill-test-XXXXXX", root == NULL ? P_tmpdir : root) < 0) return -1;
     *state = mkdtemp(path);
     return *state == NULL ? -1 : 0;
 }
