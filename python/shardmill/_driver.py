@@ -18,6 +18,8 @@ JOBS = 64          # that a run is cut into, so that results come while it goes 
 JOBS_AT_ONCE = 3   # so that no executor waits at the end of one
 JOB_LEAST = 4      # tasks: a job costs the driver about 0.1 core-seconds, and on one machine the pictures wait for that
 PROGRAM = "shardmill"
+MARK = b"@shardmill"  # of a line that carries a result in the driver's output (src/dataproc/job.c)
+PIECE = 1000          # bytes of a result in one such line
 
 
 class Failed(Exception):
@@ -255,23 +257,37 @@ def serve_file(path, program):
 
 
 def print_results(name, program):
-    """Runs the tasks of a shipped file; prints each result as a line of its own, for a coordinator
-    that reads the driver's output. A shipped program may have lost its mode on the way."""
+    """Runs the tasks of a shipped file and prints their results, for a coordinator that reads the
+    driver's output. A shipped program may have lost its mode on the way."""
     from pyspark import SparkFiles
-    lock = threading.Lock()
-
-    def emit(line):
-        with lock:
-            sys.stdout.write(f"\n{line}\n")  # whatever else is printed ends before it
-            sys.stdout.flush()
-
     context = start()
     with open(SparkFiles.get(name), encoding="utf-8") as file:
         tasks = [line.rstrip("\n") for line in file]
     worker = worker_command(context, program)
     shell = ["sh", "-c", 'chmod +x "$0" 2>/dev/null; exec "$0" "$@"']
-    carry_out(context, tasks, shell + worker, emit)
+    carry_out(context, tasks, shell + worker, printer(context))
     context.stop()
+
+
+def printer(context):
+    """Prints a result as lines of MARK, "+" or, for its last, ".", a space and a piece of it.
+
+    Spark writes its log to the same output at the same time, and brings what Python prints there in
+    blocks that know no lines. So each piece is one write of the JVM's own, short enough that a pipe takes
+    it as a whole (PIPE_BUF).
+    """
+    java = context._jvm.java.io
+    output = java.FileOutputStream(java.FileDescriptor.out)
+    lock = threading.Lock()
+
+    def emit(line):
+        data = line.encode()
+        pieces = [data[at:at + PIECE] for at in range(0, len(data), PIECE)]
+        with lock:
+            for piece in pieces:
+                sign = b"." if piece is pieces[-1] else b"+"
+                output.write(b"\n" + MARK + sign + b" " + piece + b"\n")  # what else is printed ends before it
+    return emit
 
 
 def start():

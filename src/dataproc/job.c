@@ -2,6 +2,7 @@
 
 #include "core/json.h"
 #include "core/status.h"
+#include "engine/protocol.h"
 #include "io/io.h"
 
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 enum {
     LINE_MAX_BYTES = 1 << 20,
+    MARK_LEN = 12, /* of what stands before a piece of a result (python/shardmill/_driver.py) */
     PIECE_MAX = 64 << 20, /* of output at one look */
     TAIL_MAX = 1 << 16,
     DETAILS_MAX = 1 << 16
@@ -20,6 +22,7 @@ sm_status sm_dataproc_job_init(sm_dataproc_job *job, const sm_dataproc *service)
     sm_buf_init(&job->details, DETAILS_MAX);
     sm_buf_init(&job->output, SM_PATH_LIMIT);
     sm_buf_init(&job->text, PIECE_MAX + LINE_MAX_BYTES);
+    sm_buf_init(&job->result, SM_PROTOCOL_LINE_MAX);
     sm_buf_init(&job->tail, 2 * TAIL_MAX);
     return sm_dataproc_uuid(job->id);
 }
@@ -29,6 +32,7 @@ void sm_dataproc_job_free(sm_dataproc_job *job)
     sm_buf_free(&job->details);
     sm_buf_free(&job->output);
     sm_buf_free(&job->text);
+    sm_buf_free(&job->result);
     sm_buf_free(&job->tail);
 }
 
@@ -142,9 +146,30 @@ static sm_status keep_line(sm_dataproc_job *job, const char *line, size_t len)
     return status == SM_OK ? sm_buf_append(tail, "\n", 1) : status;
 }
 
+/* "@shardmill+ TEXT" is a piece of a result, and "@shardmill. TEXT" its last: *last tells which. */
+static bool is_result(const char *line, size_t len, bool *last)
+{
+    static const char mark[] = "@shardmill";
+    const size_t mark_len = sizeof mark - 1;
+    if (len < MARK_LEN || memcmp(line, mark, mark_len) != 0) return false;
+    *last = line[mark_len] == '.';
+    return (*last || line[mark_len] == '+') && line[mark_len + 1] == ' ';
+}
+
+static sm_status take_line(sm_dataproc_job *job, const sm_tasks *tasks, const char *line,
+                           size_t len)
+{
+    bool last;
+    if (!is_result(line, len, &last)) return keep_line(job, line, len);
+    sm_status status = sm_buf_append(&job->result, line + MARK_LEN, len - MARK_LEN);
+    if (status != SM_OK || !last) return status;
+    status = tasks->result(tasks->user, (const char *)job->result.data, job->result.len);
+    sm_buf_clear(&job->result);
+    return status;
+}
+
 static sm_status take_lines(sm_dataproc_job *job, const sm_tasks *tasks, bool ended)
 {
-    static const char mark[] = "{\"type\": \"result\"", compact[] = "{\"type\":\"result\"";
     sm_buf *text = &job->text;
     size_t at = 0;
     sm_status status = SM_OK;
@@ -153,10 +178,7 @@ static sm_status take_lines(sm_dataproc_job *job, const sm_tasks *tasks, bool en
         const char *end = memchr(line, '\n', text->len - at);
         if (end == NULL && !ended) break;
         const size_t len = end == NULL ? text->len - at : (size_t)(end - line);
-        const bool result =
-            (len >= sizeof mark && memcmp(line, mark, sizeof mark - 1) == 0) ||
-            (len >= sizeof compact && memcmp(line, compact, sizeof compact - 1) == 0);
-        status = result ? tasks->result(tasks->user, line, len) : keep_line(job, line, len);
+        status = take_line(job, tasks, line, len);
         at += end == NULL ? len : len + 1;
     }
     if (at > 0) memmove(text->data, text->data + at, text->len - at);

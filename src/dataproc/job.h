@@ -14,6 +14,7 @@ typedef struct sm_dataproc_job {
     sm_buf details; /* what the service says of a failure, with a NUL that does not count */
     sm_buf output;  /* where the driver's output goes: objects URL.000000000, …; "" at first */
     sm_buf text;    /* output that was read, up to the last whole line */
+    sm_buf result;  /* pieces of one that has not come whole */
     sm_buf tail;    /* of the lines that are no results: what went wrong stands there */
     uint32_t piece; /* of the output, that is read now */
     uint64_t read;  /* bytes of that piece */

@@ -31,6 +31,8 @@ def test_measure_makes_a_cluster_and_deletes_it(dataproc, gs, pictures, env, tmp
     rows = [json.loads(line) for line in (tmp_path / "m.jsonl").read_text().splitlines()]
     trials = [row for row in rows if row["kind"] == "trial"]
     assert trials and all(row["images"] == 16 and row["executor"] for row in trials)
+    (output,) = (tmp_path / "service").glob("*/*/output.log")
+    assert b"\n@shardmill+ " in output.read_bytes()  # they were so long that they came in pieces
     assert dataproc.created == 1 and not dataproc.alive() and not dataproc.problems
 
 
