@@ -5,9 +5,9 @@
     scripts/bench.sh stores --part small       one part: small, large, pack, far or list
     scripts/bench.sh stores --rounds 5 --store s3
 
-Tools run in turn, round after round; the first round warms up and is not counted. Printed are
-medians. The server has one half of the cores, and the tools the other (--together: all share all):
-who takes as many CPU seconds as there were is the limit.
+Tools run in turn, each round in another order; the first round warms up and is not counted. Printed
+are medians. The server has one half of the cores, and the tools the other (--together: all share
+all): who takes as many CPU seconds as there were is the limit.
 """
 
 import argparse
@@ -86,17 +86,18 @@ def cpu_of(pid):
 
 
 def rounds(tools, count, servers, clear=lambda: None):
-    """Runs {name: function} in turn, each behind clear(); {name: medians of the seconds, the tool's
-    CPU seconds and those of the servers, which are processes}."""
+    """Runs {name: function} in turn, each behind clear(), and each round in another order, for what ran
+    before leaves memory and caches as they are; {name: medians of the seconds, the tool's CPU seconds
+    and those of the servers, which are processes}."""
     def cpu_of_servers():
         return sum(cpu_of(server.pid) for server in servers)
 
     taken = {name: [] for name in tools}
     for number in range(count + 1):
-        for name, tool in tools.items():
+        for name in random.Random(number).sample(list(tools), len(tools)):
             clear()
             server, ours, began = cpu_of_servers(), cpu_of_ours(), time.monotonic()
-            tool()
+            tools[name]()
             seconds = time.monotonic() - began
             if number > 0:
                 taken[name].append((seconds, cpu_of_ours() - ours, cpu_of_servers() - server))

@@ -208,7 +208,7 @@ static bool begin_attempt(sm_http *http, sm_transfer *t)
     sm_buf_clear(&t->reply->body);
     sm_http_reply_begin(t->reply);
     /* Pages and answers are small: they begin anew. */
-    if (t->request->into == NULL) t->got = 0;
+    if (!sm_transfer_goes_on(t)) t->got = 0;
     sm_status status = t->easy == NULL ? sm_fail_memory(1) : sm_transfer_set_up(t);
     if (status == SM_OK && curl_multi_add_handle(http->multi, t->easy) == CURLM_OK) return true;
     sm_transfer_fail_as_told(t, status != SM_OK ? status : sm_fail_memory(1));
@@ -359,7 +359,7 @@ static bool end_well(sm_transfer *t)
 {
     sm_http_request *request = t->request;
     sm_http_reply *reply = t->reply;
-    if (sm_transfer_is_get(t) && request->into != NULL) {
+    if (sm_transfer_is_get(t) && sm_transfer_goes_on(t)) {
         const uint64_t due = bytes_due(t);
         if (due != UINT64_MAX && t->got < due) return end_by_fault(t, CURLE_PARTIAL_FILE);
         /* Of a whole read it does not matter that it came in parts. */
@@ -384,7 +384,7 @@ static bool end_well(sm_transfer *t)
 static bool is_whole(const sm_transfer *t)
 {
     const sm_http_request *request = t->request;
-    if (!sm_transfer_is_get(t) || request->into == NULL || !t->looked_at) return false;
+    if (!sm_transfer_is_get(t) || !sm_transfer_goes_on(t) || !t->looked_at) return false;
     if (request->ranged && (t->reply->status != 206 || *t->reply->content_range == '\0'))
         return false; /* how much of it is due is not known */
     return sm_transfer_is_good(t) && t->got == bytes_due(t);

@@ -15,6 +15,7 @@
 
 #include "core/buf.h"
 #include "core/status.h"
+#include "io/io.h"
 
 typedef struct sm_http sm_http;
 typedef struct sm_http_request sm_http_request;
@@ -72,11 +73,14 @@ struct sm_http_request {
      * Of a GET. offset and length choose a range; length 0: to the end. The reply's body goes to
      * `into` (appended, up to its cap), or to the reply's own body when that is NULL. A read into
      * `into` that is cut off goes on at its byte, with If-Match and the generation that the first
-     * part had; an object that changed meanwhile is SM_ERR_CORRUPT.
+     * part had; an object that changed meanwhile is SM_ERR_CORRUPT. So does one whose body goes to
+     * `take`, which needs a range of a known length, and has no `check`.
      */
     bool ranged;
     uint64_t offset, length;
     sm_buf *into;
+    sm_take_fn *take;
+    void *take_user;
 
     /* Safe to send twice. True for GET, HEAD, PUT, DELETE; a POST says so itself. */
     bool idempotent;
@@ -97,6 +101,16 @@ struct sm_http_request {
     sm_http_check *check;         /* NULL: none */
     void *user;                   /* the caller's */
 };
+
+/* A part of an object, and where it goes: to one of the two. */
+typedef struct sm_http_part {
+    uint64_t offset, length;
+    sm_buf *into;
+    sm_take_fn *take;
+    void *take_user;
+} sm_http_part;
+
+void sm_http_want_part(sm_http_request *request, const sm_http_part *part);
 
 void sm_http_request_init(sm_http_request *request, const char *method);
 void sm_http_request_free(sm_http_request *request);

@@ -38,6 +38,11 @@ bool sm_transfer_is_get(const sm_transfer *t)
     return strcmp(t->request->method, "GET") == 0;
 }
 
+bool sm_transfer_goes_on(const sm_transfer *t)
+{
+    return t->request->into != NULL || t->request->take != NULL;
+}
+
 bool sm_transfer_is_good(const sm_transfer *t)
 {
     return t->reply->status >= 200 && t->reply->status < 300;
@@ -99,6 +104,10 @@ static void look_at_headers(sm_transfer *t)
             sm_transfer_fail(t, SM_ERR_IO, "the server sends no parts of files");
             return;
         }
+        if (request->take != NULL) {
+            sm_transfer_fail(t, SM_ERR_CORRUPT, "it was cut off, and the server sends no parts");
+            return;
+        }
         sm_transfer_forget_body(t);
     } else if (from > 0 && sm_http_range_start(reply->content_range) != from) {
         sm_transfer_fail(t, SM_ERR_IO, "the server sent another part than was asked for");
@@ -106,7 +115,7 @@ static void look_at_headers(sm_transfer *t)
     }
     compare_parts(t);
     if (t->status == SM_OK) check_room(t, body);
-    if (t->status == SM_OK && reply->content_length != UINT64_MAX) {
+    if (t->status == SM_OK && request->take == NULL && reply->content_length != UINT64_MAX) {
         uint64_t coming = reply->content_length;
         if (request->length > 0 && coming > request->length) coming = request->length;
         sm_status status =
@@ -157,8 +166,9 @@ size_t sm_transfer_on_body(char *data, size_t size, size_t count, void *user)
         t->cut_by_us = true;
     }
     sm_buf *body = request->into != NULL ? request->into : &t->reply->body;
-    sm_status status = sm_buf_append(body, data, take);
-    if (status == SM_ERR_LIMIT)
+    sm_status status = request->take != NULL ? request->take(request->take_user, data, take)
+                                             : sm_buf_append(body, data, take);
+    if (status == SM_ERR_LIMIT && request->take == NULL)
         sm_transfer_fail(t, status, "has more bytes than the limit of %zu", body->max);
     else if (status != SM_OK)
         sm_transfer_fail_as_told(t, status);

@@ -11,6 +11,16 @@
 
 enum { URL_MAX = 64 << 10, HEADERS_MAX = 256 << 10 };
 
+void sm_http_want_part(sm_http_request *request, const sm_http_part *part)
+{
+    request->ranged = true;
+    request->offset = part->offset;
+    request->length = part->length;
+    request->into = part->into;
+    request->take = part->take;
+    request->take_user = part->take_user;
+}
+
 void sm_http_request_init(sm_http_request *request, const char *method)
 {
     *request = (sm_http_request){.method = method, .idempotent = strcmp(method, "POST") != 0};

@@ -51,6 +51,8 @@ void sm_transfer_strip(sm_transfer *t);
 size_t sm_transfer_on_header(char *line, size_t size, size_t count, void *user);
 size_t sm_transfer_on_body(char *data, size_t size, size_t count, void *user);
 void sm_transfer_forget_body(sm_transfer *t);
+/* Whether a body that is cut off is read on at its byte. */
+bool sm_transfer_goes_on(const sm_transfer *t);
 bool sm_transfer_is_get(const sm_transfer *t);
 bool sm_transfer_is_good(const sm_transfer *t); /* 2xx */
 

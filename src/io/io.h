@@ -96,6 +96,16 @@ typedef struct sm_source sm_source;
 sm_status sm_source_open(sm_source **source, const char *path);
 /* Fills data up to len; *got < len only at the end. */
 sm_status sm_source_read(sm_source *source, size_t *got, void *data, size_t len);
+
+/* Takes bytes as they come; anything but SM_OK (with a line) ends the reading. It must not read
+ * from a store, nor write to one. */
+typedef sm_status sm_take_fn(void *user, const void *data, size_t len);
+
+/* Instead of sm_source_read, where sm_source_pours: hands the whole over as it comes, by one
+ * request. That takes the least memory and CPU time, and suits who reads several files at once; one
+ * alone comes faster in pieces, from a store that is far away. */
+bool sm_source_pours(const sm_source *source);
+sm_status sm_source_pour(sm_source *source, sm_take_fn *take, void *user);
 uint64_t sm_source_size(const sm_source *source); /* as it was when opened */
 void sm_source_close(sm_source *source);          /* NULL is fine */
 

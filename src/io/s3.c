@@ -82,19 +82,15 @@ static sm_status read_past_the_end(const char *url, uint64_t offset, sm_file_inf
     return SM_OK;
 }
 
-static sm_status s3_read_range(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
-                               sm_file_info *info)
+static sm_status read_part(const char *url, const sm_http_part *part, sm_file_info *info)
 {
-    if (len == 0) return SM_OK;
+    if (part->length == 0) return SM_OK;
     sm_s3_call call;
     sm_http_reply reply;
     sm_status status = sm_s3_call_init(&call, "GET", url, "read", "s3:GetObject", NULL, 0);
     if (status != SM_OK) return status;
     sm_http_reply_init(&reply);
-    call.request.ranged = true;
-    call.request.offset = offset;
-    call.request.length = len;
-    call.request.into = buf;
+    sm_http_want_part(&call.request, part);
     if (info->tag[0] != '\0') status = sm_http_add_header(&call.request, "If-Match", info->tag);
     if (status == SM_OK) status = sm_s3_call_perform(&call, &reply);
     int answer = reply.status;
@@ -105,7 +101,20 @@ static sm_status s3_read_range(sm_buf *buf, const char *url, uint64_t offset, ui
         return sm_fail(SM_ERR_CORRUPT,
                        "'%s' changed while it was read: its ETag is not %s any more", url,
                        info->tag);
-    return answer == 416 ? read_past_the_end(url, offset, info) : status;
+    return answer == 416 ? read_past_the_end(url, part->offset, info) : status;
+}
+
+static sm_status s3_read_range(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
+                               sm_file_info *info)
+{
+    const sm_http_part part = {.offset = offset, .length = len, .into = buf};
+    return read_part(url, &part, info);
+}
+
+static sm_status s3_pour(const char *url, sm_file_info *info, sm_take_fn *take, void *user)
+{
+    const sm_http_part part = {.length = info->size, .take = take, .take_user = user};
+    return read_part(url, &part, info);
 }
 
 /* ---- Reading many */
@@ -290,6 +299,7 @@ const sm_store sm_store_s3 = {
     .scheme = "s3",
     .stat = s3_stat,
     .read_range = s3_read_range,
+    .pour = s3_pour,
     .fetch_many = s3_fetch_many,
     .list = sm_s3_list,
     .sink_open = sm_s3_sink_open,

@@ -1,7 +1,7 @@
 /*
  * Files read from front to back. Those of stores come in pieces, of which several are asked for at
- * once ahead of the reader; a file of one piece needs no thread. The whole is checked against the
- * checksum that the store has of it.
+ * once ahead of the reader; a file of one piece needs no thread. Or they are poured: one request,
+ * of which nothing is kept. The whole is checked against the checksum that the store has of it.
  */
 #include "io/store.h"
 #include "io/sum.h"
@@ -243,6 +243,35 @@ sm_status sm_source_read(sm_source *source, size_t *got, void *data, size_t len)
     if (source->failed != SM_OK)
         memcpy(source->error, sm_last_error(), strnlen(sm_last_error(), SM_ERROR_MAX - 1));
     return source->failed;
+}
+
+/* What a reader took so far of what is poured. */
+typedef struct pouring {
+    sm_source *source;
+    sm_take_fn *take;
+    void *user;
+} pouring;
+
+static sm_status take_poured(void *user, const void *data, size_t len)
+{
+    const pouring *p = user;
+    sm_summer_add(&p->source->summer, data, len);
+    p->source->given += len;
+    return p->take(p->user, data, len);
+}
+
+bool sm_source_pours(const sm_source *source)
+{
+    return source->inner == NULL && source->store->pour != NULL;
+}
+
+sm_status sm_source_pour(sm_source *source, sm_take_fn *take, void *user)
+{
+    pouring p = {.source = source, .take = take, .user = user};
+    sm_status status = source->store->pour(source->url, &source->info, take_poured, &p);
+    if (status == SM_OK && source->given != source->size)
+        status = sm_fail(SM_ERR_CORRUPT, "'%s' changed while it was read", source->url);
+    return status == SM_OK ? check_whole(source) : status;
 }
 
 uint64_t sm_source_size(const sm_source *source)

@@ -21,6 +21,9 @@ typedef struct sm_store {
      * the one of info when info->tag is not "" (SM_ERR_CORRUPT), else fills info's size and tag. */
     sm_status (*read_range)(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
                             sm_file_info *info);
+    /* Hands all of the object of info over as it comes, by one request. NULL: it is read in pieces.
+     */
+    sm_status (*pour)(const char *url, sm_file_info *info, sm_take_fn *take, void *user);
     /* Reads many whole objects side by side. */
     void (*fetch_many)(sm_fetch *fetches, size_t count);
     /* Every object below url, page after page, in flat memory. */

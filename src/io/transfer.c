@@ -14,11 +14,13 @@
 enum {
     PARALLEL = 16,
     PARALLEL_MAX = 256,
-    LISTED_AHEAD = 4096, /* files: some pages of a store's listing */
-    LARGE_AT_ONCE = 16,  /* of files that are not small: each has buffers of some MiB */
-    TRIES = 3,           /* of a large file that comes damaged */
-    SMALL = 1 << 20,     /* bytes of a file that is read whole */
-    GROWN = 8 << 20      /* and at most of it, should it have grown since it was listed */
+    LISTED_AHEAD = 4096,  /* files: some pages of a store's listing */
+    LARGE_AT_ONCE = 16,   /* of files that are not small: each has buffers of some MiB */
+    POURED = 4,           /* so many large ones under way fill a network by a request each */
+    POURED_MAX = 1 << 30, /* bytes of a file: a larger one would be the last, and alone */
+    TRIES = 3,            /* of a large file that comes damaged */
+    SMALL = 1 << 20,      /* bytes of a file that is read whole */
+    GROWN = 8 << 20       /* and at most of it, should it have grown since it was listed */
 };
 
 static const uint64_t PROGRESS_NS = 100000000;
@@ -68,6 +70,7 @@ typedef struct copying {
     const char *src, *dst; /* without slashes behind them */
     const sm_copy_options *options;
     bool is_server_side; /* the store can copy within itself */
+    bool to_files;       /* of this machine: who takes bytes of a store need not write to one */
     const sm_store *store;
     sm_queue queue; /* of files */
     sem_t large;    /* how many more of them may begin */
@@ -189,6 +192,42 @@ static sm_status stream(worker *w, sm_source *source, sm_sink *sink, uint64_t *b
     }
 }
 
+/* A file that is poured. */
+typedef struct poured {
+    copying *c;
+    sm_sink *sink;
+    uint64_t *bytes;
+} poured;
+
+static sm_status take_poured(void *user, const void *data, size_t len)
+{
+    const poured *p = user;
+    if (is_stopped(p->c)) return sm_fail(SM_ERR_CANCELLED, "stopped");
+    sm_status status = sm_sink_write(p->sink, data, len);
+    if (status != SM_OK) return status;
+    *p->bytes += len;
+    add_progress(p->c, len, false);
+    return SM_OK;
+}
+
+/* Whether a file is one of several that are under way. */
+static bool is_one_of_several(copying *c, const sm_source *source)
+{
+    int more;
+    sem_getvalue(&c->large, &more);
+    return LARGE_AT_ONCE - more >= POURED && sm_source_size(source) <= POURED_MAX;
+}
+
+static sm_status copy_bytes(worker *w, sm_source *source, sm_sink *sink, uint64_t *bytes)
+{
+    if (w->c->to_files && sm_source_pours(source) && is_one_of_several(w->c, source)) {
+        poured p = {.c = w->c, .sink = sink, .bytes = bytes};
+        return sm_source_pour(source, take_poured, &p);
+    }
+    if (w->block == NULL) w->block = sm_alloc_pages(SMALL);
+    return w->block == NULL ? sm_fail_memory(SMALL) : stream(w, source, sink, bytes);
+}
+
 static sm_status copy_once(worker *w, const char *name, uint64_t *bytes)
 {
     sm_source *source = NULL;
@@ -196,7 +235,7 @@ static sm_status copy_once(worker *w, const char *name, uint64_t *bytes)
     *bytes = 0;
     sm_status status = sm_source_open(&source, (const char *)w->from.data);
     if (status == SM_OK) status = open_target(w, &sink, name);
-    if (status == SM_OK) status = stream(w, source, sink, bytes);
+    if (status == SM_OK) status = copy_bytes(w, source, sink, bytes);
     if (status == SM_OK)
         status = sm_sink_commit(sink);
     else
@@ -216,8 +255,6 @@ static sm_status copy_stream(worker *w, const char *name, uint64_t *bytes)
 
 static sm_status copy_large(worker *w, const char *name, uint64_t *bytes)
 {
-    if (w->block == NULL) w->block = sm_alloc_pages(SMALL);
-    if (w->block == NULL) return sm_fail_memory(SMALL);
     while (sem_wait(&w->c->large) != 0) continue; /* a signal came */
     sm_status status = copy_stream(w, name, bytes);
     sem_post(&w->c->large);
@@ -346,6 +383,7 @@ static sm_status find_stores(copying *c)
     if (status != SM_OK) return status;
     c->store = from;
     c->is_server_side = from == to && from->copy != NULL;
+    c->to_files = to == &sm_store_file;
     return SM_OK;
 }
 

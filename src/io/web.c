@@ -48,19 +48,15 @@ static sm_status web_stat(sm_file_info *info, const char *url)
     return status;
 }
 
-static sm_status web_read_range(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
-                                sm_file_info *info)
+static sm_status read_part(const char *url, const sm_http_part *part, sm_file_info *info)
 {
     sm_http *http;
     sm_http_request request;
     sm_http_reply reply;
-    if (len == 0) return SM_OK;
+    if (part->length == 0) return SM_OK;
     sm_http_reply_init(&reply);
     sm_status status = init_request(&request, "GET", url);
-    request.ranged = true;
-    request.offset = offset;
-    request.length = len;
-    request.into = buf;
+    sm_http_want_part(&request, part);
     const bool known = *info->tag != '\0';
     if (status == SM_OK && known) status = sm_http_add_header(&request, "If-Match", info->tag);
     if (status == SM_OK) status = sm_http_mine(&http);
@@ -75,6 +71,19 @@ static sm_status web_read_range(sm_buf *buf, const char *url, uint64_t offset, u
     sm_http_reply_free(&reply);
     sm_http_request_free(&request);
     return status;
+}
+
+static sm_status web_read_range(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
+                                sm_file_info *info)
+{
+    const sm_http_part part = {.offset = offset, .length = len, .into = buf};
+    return read_part(url, &part, info);
+}
+
+static sm_status web_pour(const char *url, sm_file_info *info, sm_take_fn *take, void *user)
+{
+    const sm_http_part part = {.length = info->size, .take = take, .take_user = user};
+    return read_part(url, &part, info);
 }
 
 static void settle(sm_fetch *fetch, sm_status status, const sm_http_reply *reply, size_t start)
@@ -129,10 +138,14 @@ static void web_fetch_many(sm_fetch *fetches, size_t count)
     }
 }
 
-const sm_store sm_store_http = {
-    .scheme = "http", .stat = web_stat, .read_range = web_read_range, .fetch_many = web_fetch_many};
+const sm_store sm_store_http = {.scheme = "http",
+                                .stat = web_stat,
+                                .read_range = web_read_range,
+                                .pour = web_pour,
+                                .fetch_many = web_fetch_many};
 
 const sm_store sm_store_https = {.scheme = "https",
                                  .stat = web_stat,
                                  .read_range = web_read_range,
+                                 .pour = web_pour,
                                  .fetch_many = web_fetch_many};

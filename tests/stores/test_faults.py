@@ -99,6 +99,17 @@ def test_a_large_object_goes_up_and_comes_down_whole(store, mill, at, tmp_path, 
     assert (tmp_path / "down").read_bytes() == data
 
 
+@pytest.mark.parametrize("fault", PASSING)
+def test_several_large_objects_come_down_whole(store, mill, at, tmp_path, fault):
+    """Each by one request, which goes on at its byte."""
+    want = {f"{i:02}": noise(2 * MIB + i, i) for i in range(16)}
+    put_many(store, {f"{at}/{name}": data for name, data in want.items()})
+    with FaultProxy(store.port, [fault], share=0.3, most=4) as proxy:
+        mill(store, "cp", "-r", store.url(at), tmp_path / "down", port=proxy.port, more=QUICK)
+    assert proxy.hits
+    assert tree(tmp_path / "down") == want
+
+
 @pytest.fixture(scope="session")
 def long_shard(tmp_path_factory):
     """The arguments of a pack that makes a shard of some 40 MB, and the set that it makes here."""
