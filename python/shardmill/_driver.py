@@ -42,16 +42,15 @@ def run(context, tasks, command, emit, attempts=ATTEMPTS):
         todo.put((task, 1))
     state = {"open": len(tasks), "error": None}
     changed = threading.Condition()
-    size = -(-len(tasks) // JOBS)
 
     def take():
-        """The next tasks: no fewer than the cluster can run at once, and than a job is worth."""
+        """The next tasks."""
         with changed:
             while not todo.qsize() and state["open"] and not state["error"]:
                 changed.wait()
             if state["error"] or not state["open"]:
                 return []
-            return [todo.get() for _ in range(min(todo.qsize(), max(size, slots(context), JOB_LEAST)))]
+            return [todo.get() for _ in range(min(todo.qsize(), job_size(context, len(tasks))))]
 
     def settle(group, results):
         by_id = {json.loads(task)["id"]: (task, attempt) for task, attempt in group}
@@ -96,6 +95,11 @@ def slots(context):
     """How many tasks the executors that are there can run at once."""
     cpus = int(context.getConf().get("spark.task.cpus", "1"))
     return max(1, context.defaultParallelism // cpus)
+
+
+def job_size(context, count):
+    """How many of count tasks are a job: no fewer than the cluster can run at once, and than a job is worth."""
+    return max(slots(context), JOB_LEAST, -(-count // JOBS))
 
 
 def pipe(context, lines, command):

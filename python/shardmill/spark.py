@@ -35,7 +35,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from . import on_executor
-from ._driver import ATTEMPTS, JOB_LEAST, JOBS, JOBS_AT_ONCE, await_slots, explain
+from ._driver import ATTEMPTS, JOBS_AT_ONCE, await_slots, explain, job_size
 from .local import Place
 from .measuring import COLUMNS, TYPES, measure_words, read_place, read_results
 from .program import EXIT_WITH_FAILURES, OnProgress, Option, Run, ShardmillError, UsageError, program, words_of
@@ -300,7 +300,7 @@ def _run_with_pipe(spark: SparkSession, ship: _Ship, tasks: List[str], descripti
     sc = spark.sparkContext
     jvm: Any = sc._jvm
     jsc: Any = sc._jsc
-    size = max(sc.defaultParallelism, JOB_LEAST, -(-len(tasks) // JOBS))
+    size = job_size(sc, len(tasks))  # type: ignore[no-untyped-call]
 
     def java_list(items: List[str]) -> Any:
         made = jvm.java.util.ArrayList()
