@@ -19,4 +19,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
         }                                                                                 \
     } while (0)
 
+/* The name, for mkdtemp or mkstemp, of something of the target's own among temporary files. */
+static inline void fuzz_temporary(char *path, size_t cap, const char *target)
+{
+    const char *root = getenv("TMPDIR");
+    snprintf(path, cap, "%s/%s-XXXXXX", root == NULL ? P_tmpdir : root, target);
+}
+
 #endif

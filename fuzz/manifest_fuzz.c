@@ -24,8 +24,7 @@ static void enter(void)
 {
     static const char *const names[KINDS] = {"m.csv", "m.jsonl", "list"};
     if (*paths[CSV] != '\0') return;
-    const char *root = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/manifest_fuzz-XXXXXX", root == NULL ? P_tmpdir : root);
+    fuzz_temporary(folder, sizeof folder, "manifest_fuzz");
     FUZZ_CHECK(mkdtemp(folder) != NULL && atexit(leave) == 0);
     for (size_t i = 0; i < KINDS; i++)
         snprintf(paths[i], sizeof paths[i], "%s/%s", folder, names[i]);

@@ -19,8 +19,7 @@ static void leave(void)
 static void enter(void)
 {
     if (*path != '\0') return;
-    const char *root = getenv("TMPDIR");
-    snprintf(path, sizeof path, "%s/results_fuzz-XXXXXX", root == NULL ? P_tmpdir : root);
+    fuzz_temporary(path, sizeof path, "results_fuzz");
     int fd = mkstemp(path);
     FUZZ_CHECK(fd >= 0 && close(fd) == 0 && atexit(leave) == 0);
 }

@@ -22,8 +22,7 @@ static void leave(void)
 static void enter(void)
 {
     if (*folder != '\0') return;
-    const char *root = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/space_fuzz-XXXXXX", root == NULL ? P_tmpdir : root);
+    fuzz_temporary(folder, sizeof folder, "space_fuzz");
     FUZZ_CHECK(mkdtemp(folder) != NULL && atexit(leave) == 0);
     snprintf(toml, sizeof toml, "%s/s.toml", folder);
     snprintf(csv, sizeof csv, "%s/s.csv", folder);

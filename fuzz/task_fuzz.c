@@ -18,9 +18,8 @@ static void leave(void)
 
 static void write_file(const uint8_t *data, size_t size)
 {
-    const char *root = getenv("TMPDIR");
     if (*path == '\0') {
-        snprintf(path, sizeof path, "%s/task_fuzz-XXXXXX", root == NULL ? P_tmpdir : root);
+        fuzz_temporary(path, sizeof path, "task_fuzz");
         int fd = mkstemp(path);
         FUZZ_CHECK(fd >= 0 && close(fd) == 0 && atexit(leave) == 0);
     }

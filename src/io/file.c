@@ -113,9 +113,10 @@ static sm_status read_file(sm_buf *buf, const char *path, sm_file_info *info)
     return status;
 }
 
-static sm_status file_read_range(sm_buf *buf, const char *path, uint64_t offset, uint64_t len,
-                                 sm_file_info *info)
+static sm_status file_read_part(const char *path, const sm_file_part *part, sm_file_info *info)
 {
+    sm_buf *buf = part->into;
+    const uint64_t offset = part->offset, len = part->length;
     int fd = -1;
     if (len > buf->max - buf->len || offset > INT64_MAX - len)
         return sm_fail(SM_ERR_LIMIT, "'%s': a part of %llu bytes is more than the limit", path,
@@ -378,7 +379,7 @@ static sm_status file_rename(const char *from, const char *to)
 }
 
 const sm_store sm_store_file = {.stat = file_stat,
-                                .read_range = file_read_range,
+                                .read_part = file_read_part,
                                 .fetch_many = file_fetch_many,
                                 .walk = sm_local_walk,
                                 .source_open = file_source_open,

@@ -62,7 +62,7 @@ static sm_status fail_changed(const char *url)
     return sm_fail(SM_ERR_CORRUPT, "'%s' changed while it was read", url);
 }
 
-static sm_status read_part(const char *url, const sm_http_part *part, sm_file_info *info)
+static sm_status gs_read_part(const char *url, const sm_file_part *part, sm_file_info *info)
 {
     sm_gs_call call;
     sm_http_reply reply;
@@ -83,19 +83,6 @@ static sm_status read_part(const char *url, const sm_http_part *part, sm_file_in
     sm_http_reply_free(&reply);
     sm_gs_call_free(&call);
     return status;
-}
-
-static sm_status gs_read_range(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
-                               sm_file_info *info)
-{
-    const sm_http_part part = {.offset = offset, .length = len, .into = buf};
-    return read_part(url, &part, info);
-}
-
-static sm_status gs_pour(const char *url, sm_file_info *info, sm_take_fn *take, void *user)
-{
-    const sm_http_part part = {.length = info->size, .take = take, .take_user = user};
-    return read_part(url, &part, info);
 }
 
 /* One of many reads. */
@@ -254,8 +241,8 @@ static sm_status gs_copy(const char *from, const char *to)
 
 const sm_store sm_store_gs = {.scheme = "gs",
                               .stat = gs_stat,
-                              .read_range = gs_read_range,
-                              .pour = gs_pour,
+                              .read_part = gs_read_part,
+                              .pours = true,
                               .fetch_many = gs_fetch_many,
                               .list = sm_gs_list,
                               .sink_open = sm_gs_sink_open,

@@ -102,15 +102,7 @@ struct sm_http_request {
     void *user;                   /* the caller's */
 };
 
-/* A part of an object, and where it goes: to one of the two. */
-typedef struct sm_http_part {
-    uint64_t offset, length;
-    sm_buf *into;
-    sm_take_fn *take;
-    void *take_user;
-} sm_http_part;
-
-void sm_http_want_part(sm_http_request *request, const sm_http_part *part);
+void sm_http_want_part(sm_http_request *request, const sm_file_part *part);
 
 void sm_http_request_init(sm_http_request *request, const char *method);
 void sm_http_request_free(sm_http_request *request);

@@ -11,7 +11,7 @@
 
 enum { URL_MAX = 64 << 10, HEADERS_MAX = 256 << 10 };
 
-void sm_http_want_part(sm_http_request *request, const sm_http_part *part)
+void sm_http_want_part(sm_http_request *request, const sm_file_part *part)
 {
     request->ranged = true;
     request->offset = part->offset;

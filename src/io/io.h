@@ -90,16 +90,24 @@ typedef struct sm_traffic {
 void sm_io_traffic(sm_traffic *traffic);
 void sm_io_await_byte(void);
 
+/* Takes bytes as they come; anything but SM_OK (with a line) ends the reading. It must not read
+ * from a store, nor write to one. */
+typedef sm_status sm_take_fn(void *user, const void *data, size_t len);
+
+/* A part of a file, and where it goes: to the end of `into`, or, when that is NULL, to take. */
+typedef struct sm_file_part {
+    uint64_t offset, length; /* bytes */
+    sm_buf *into;
+    sm_take_fn *take;
+    void *take_user;
+} sm_file_part;
+
 /* ---- A file read from front to back */
 typedef struct sm_source sm_source;
 
 sm_status sm_source_open(sm_source **source, const char *path);
 /* Fills data up to len; *got < len only at the end. */
 sm_status sm_source_read(sm_source *source, size_t *got, void *data, size_t len);
-
-/* Takes bytes as they come; anything but SM_OK (with a line) ends the reading. It must not read
- * from a store, nor write to one. */
-typedef sm_status sm_take_fn(void *user, const void *data, size_t len);
 
 /* Instead of sm_source_read, where sm_source_pours: hands the whole over as it comes, by one
  * request. That takes the least memory and CPU time, and suits who reads several files at once; one

@@ -82,7 +82,7 @@ static sm_status read_past_the_end(const char *url, uint64_t offset, sm_file_inf
     return SM_OK;
 }
 
-static sm_status read_part(const char *url, const sm_http_part *part, sm_file_info *info)
+static sm_status s3_read_part(const char *url, const sm_file_part *part, sm_file_info *info)
 {
     if (part->length == 0) return SM_OK;
     sm_s3_call call;
@@ -102,19 +102,6 @@ static sm_status read_part(const char *url, const sm_http_part *part, sm_file_in
                        "'%s' changed while it was read: its ETag is not %s any more", url,
                        info->tag);
     return answer == 416 ? read_past_the_end(url, part->offset, info) : status;
-}
-
-static sm_status s3_read_range(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
-                               sm_file_info *info)
-{
-    const sm_http_part part = {.offset = offset, .length = len, .into = buf};
-    return read_part(url, &part, info);
-}
-
-static sm_status s3_pour(const char *url, sm_file_info *info, sm_take_fn *take, void *user)
-{
-    const sm_http_part part = {.length = info->size, .take = take, .take_user = user};
-    return read_part(url, &part, info);
 }
 
 /* ---- Reading many */
@@ -298,8 +285,8 @@ static sm_status s3_copy(const char *from, const char *to)
 const sm_store sm_store_s3 = {
     .scheme = "s3",
     .stat = s3_stat,
-    .read_range = s3_read_range,
-    .pour = s3_pour,
+    .read_part = s3_read_part,
+    .pours = true,
     .fetch_many = s3_fetch_many,
     .list = sm_s3_list,
     .sink_open = sm_s3_sink_open,

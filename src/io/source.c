@@ -77,7 +77,8 @@ static piece *read_piece(sm_source *source, uint64_t number, sm_file_info *info)
     if (made == NULL) return NULL;
     const uint64_t offset = number * PIECE, left = source->size - offset;
     const uint64_t len = left < PIECE ? left : PIECE;
-    made->status = source->store->read_range(&made->data, source->url, offset, len, info);
+    const sm_file_part part = {.offset = offset, .length = len, .into = &made->data};
+    made->status = source->store->read_part(source->url, &part, info);
     if (made->status == SM_OK && made->data.len != len)
         made->status = sm_fail(SM_ERR_CORRUPT, "'%s' changed while it was read", source->url);
     if (made->status != SM_OK) snprintf(made->error, sizeof made->error, "%s", sm_last_error());
@@ -262,13 +263,14 @@ static sm_status take_poured(void *user, const void *data, size_t len)
 
 bool sm_source_pours(const sm_source *source)
 {
-    return source->inner == NULL && source->store->pour != NULL;
+    return source->inner == NULL && source->store->pours;
 }
 
 sm_status sm_source_pour(sm_source *source, sm_take_fn *take, void *user)
 {
     pouring p = {.source = source, .take = take, .user = user};
-    sm_status status = source->store->pour(source->url, &source->info, take_poured, &p);
+    const sm_file_part all = {.length = source->size, .take = take_poured, .take_user = &p};
+    sm_status status = source->store->read_part(source->url, &all, &source->info);
     if (status == SM_OK && source->given != source->size)
         status = sm_fail(SM_ERR_CORRUPT, "'%s' changed while it was read", source->url);
     return status == SM_OK ? check_whole(source) : status;

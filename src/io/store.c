@@ -98,8 +98,9 @@ sm_status sm_io_read_part(sm_buf *buf, const char *path, uint64_t offset, uint64
     const sm_store *store;
     sm_status status = sm_store_of(&store, &path);
     if (status != SM_OK) return status;
-    if (store->read_range == NULL) return sm_store_cannot(path, "read in parts");
-    return store->read_range(buf, path, offset, len, info);
+    if (store->read_part == NULL) return sm_store_cannot(path, "read in parts");
+    const sm_file_part part = {.offset = offset, .length = len, .into = buf};
+    return store->read_part(path, &part, info);
 }
 
 sm_status sm_io_read_range(sm_buf *buf, const char *path, uint64_t offset, uint64_t len)

@@ -17,13 +17,10 @@ typedef struct sm_store {
     const char *scheme; /* "gs"; NULL: plain paths */
 
     sm_status (*stat)(sm_file_info *info, const char *url);
-    /* Appends len bytes from offset (less only at the end) to buf; checks that the object is still
-     * the one of info when info->tag is not "" (SM_ERR_CORRUPT), else fills info's size and tag. */
-    sm_status (*read_range)(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
-                            sm_file_info *info);
-    /* Hands all of the object of info over as it comes, by one request. NULL: it is read in pieces.
-     */
-    sm_status (*pour)(const char *url, sm_file_info *info, sm_take_fn *take, void *user);
+    /* Reads the part (less only at the object's end); checks that the object is still the one of
+     * info when info->tag is not "" (SM_ERR_CORRUPT), else fills info's size and tag. */
+    sm_status (*read_part)(const char *url, const sm_file_part *part, sm_file_info *info);
+    bool pours; /* it knows part->take, too */
     /* Reads many whole objects side by side. */
     void (*fetch_many)(sm_fetch *fetches, size_t count);
     /* Every object below url, page after page, in flat memory. */
@@ -31,7 +28,7 @@ typedef struct sm_store {
     /* NULL: made of list. */
     sm_status (*walk)(const char *root, sm_walk_fn *fn, void *user);
 
-    /* Reading from front to back; NULL: made of read_range, ahead of the reader. */
+    /* Reading from front to back; NULL: made of read_part, ahead of the reader. */
     sm_status (*source_open)(void **source, uint64_t *size, const char *url);
     sm_status (*source_read)(void *source, size_t *got, void *data, size_t len);
     void (*source_close)(void *source);

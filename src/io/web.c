@@ -48,7 +48,7 @@ static sm_status web_stat(sm_file_info *info, const char *url)
     return status;
 }
 
-static sm_status read_part(const char *url, const sm_http_part *part, sm_file_info *info)
+static sm_status web_read_part(const char *url, const sm_file_part *part, sm_file_info *info)
 {
     sm_http *http;
     sm_http_request request;
@@ -71,19 +71,6 @@ static sm_status read_part(const char *url, const sm_http_part *part, sm_file_in
     sm_http_reply_free(&reply);
     sm_http_request_free(&request);
     return status;
-}
-
-static sm_status web_read_range(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
-                                sm_file_info *info)
-{
-    const sm_http_part part = {.offset = offset, .length = len, .into = buf};
-    return read_part(url, &part, info);
-}
-
-static sm_status web_pour(const char *url, sm_file_info *info, sm_take_fn *take, void *user)
-{
-    const sm_http_part part = {.length = info->size, .take = take, .take_user = user};
-    return read_part(url, &part, info);
 }
 
 static void settle(sm_fetch *fetch, sm_status status, const sm_http_reply *reply, size_t start)
@@ -140,12 +127,12 @@ static void web_fetch_many(sm_fetch *fetches, size_t count)
 
 const sm_store sm_store_http = {.scheme = "http",
                                 .stat = web_stat,
-                                .read_range = web_read_range,
-                                .pour = web_pour,
+                                .read_part = web_read_part,
+                                .pours = true,
                                 .fetch_many = web_fetch_many};
 
 const sm_store sm_store_https = {.scheme = "https",
                                  .stat = web_stat,
-                                 .read_range = web_read_range,
-                                 .pour = web_pour,
+                                 .read_part = web_read_part,
+                                 .pours = true,
                                  .fetch_many = web_fetch_many};

@@ -310,7 +310,7 @@ static sm_status hdfs_remove_leftovers(const char *folder)
 
 /* clang-format off */
 #define HDFS_ROW                                                                                   \
-    .stat = sm_hdfs_stat, .read_range = sm_hdfs_read_range, .fetch_many = sm_hdfs_fetch_many,      \
+    .stat = sm_hdfs_stat, .read_part = sm_hdfs_read_part, .fetch_many = sm_hdfs_fetch_many,      \
     .list = hdfs_list, .sink_open = sm_hdfs_sink_open, .sink_write = sm_hdfs_sink_write,           \
     .sink_commit = sm_hdfs_sink_commit, .sink_abandon = sm_hdfs_sink_abandon,                      \
     .remove = sm_hdfs_remove, .rename = hdfs_rename, .make_folder = hdfs_make_folder,              \

@@ -49,8 +49,7 @@ sm_status sm_hdfs_info_of(sm_file_info *info, const json_t *status, const char *
 sm_status sm_hdfs_stat(sm_file_info *info, const char *url);
 
 /* ---- webhdfs_read.c */
-sm_status sm_hdfs_read_range(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
-                             sm_file_info *info);
+sm_status sm_hdfs_read_part(const char *url, const sm_file_part *part, sm_file_info *info);
 void sm_hdfs_fetch_many(sm_fetch *fetches, size_t count);
 
 /* ---- webhdfs_write.c */

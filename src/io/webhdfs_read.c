@@ -230,14 +230,13 @@ static void begin_read(hdfs_read *read, sm_fetch *fetch, uint64_t offset, uint64
     sm_backoff_init(&read->backoff);
 }
 
-sm_status sm_hdfs_read_range(sm_buf *buf, const char *url, uint64_t offset, uint64_t len,
-                             sm_file_info *info)
+sm_status sm_hdfs_read_part(const char *url, const sm_file_part *part, sm_file_info *info)
 {
-    if (len == 0) return SM_OK;
-    sm_fetch fetch = {.url = url, .buf = buf};
+    if (part->length == 0) return SM_OK;
+    sm_fetch fetch = {.url = url, .buf = part->into};
     memcpy(fetch.info.tag, info->tag, sizeof fetch.info.tag);
     hdfs_read read;
-    begin_read(&read, &fetch, offset, len);
+    begin_read(&read, &fetch, part->offset, part->length);
     read.is_range = true;
     sm_status status = perform_reads(&read, 1);
     if (status != SM_OK) return status;

@@ -1,25 +1,14 @@
+#include "files.h"
+
 #include <shardmill_choose.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 static char folder[256], path[sizeof folder + 16];
 
 static int enter(void **state)
 {
-    (void)state;
-    const char *above = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/choose_search_test-XXXXXX",
-             above == NULL ? P_tmpdir : above);
-    if (mkdtemp(folder) == NULL) return -1;
+    if (enter_folder(state) != 0) return -1;
+    snprintf(folder, sizeof folder, "%s", (const char *)*state);
+    free(*state);
     snprintf(path, sizeof path, "%s/state.json", folder);
     return 0;
 }
