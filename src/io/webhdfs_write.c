@@ -1,7 +1,9 @@
 /*
  * Writing a file of HDFS: into a temporary neighbour, piece after piece, which is renamed at
  * commit. A piece that may have arrived although its answer was lost is not sent again before the
- * file's length has told.
+ * file's length has told. A request that was given up may still come to a data node and be carried
+ * out, whenever that is; so each try has a name of its own, which no earlier one knows: what it
+ * makes, or appends to, is never what is being written.
  */
 #include "io/http_retry.h"
 #include "io/temporary.h"
@@ -14,8 +16,12 @@
 
 enum { PIECE_SIZE = 32 << 20, OP_MAX = 64 << 10 };
 
+enum { NAMES_MAX = 4096 }; /* far more than a run's patience has tries for */
+
 typedef struct hdfs_sink {
     char *url, *temporary;
+    uint64_t number;       /* the temporary's; those of the tries before are the ones below it, */
+    unsigned before;       /* so many */
     bool only_new, exists; /* exists: the temporary was made */
     sm_buf piece;
     uint64_t written; /* bytes that HDFS has */
@@ -29,6 +35,17 @@ static void free_sink(hdfs_sink *sink)
     free(sink);
 }
 
+/* A hidden neighbour of the file, which the caller frees. */
+static sm_status name_of(char **name, const hdfs_sink *sink, uint64_t number)
+{
+    int folder = (int)(strrchr(sink->url, '/') - sink->url) + 1;
+    if (asprintf(name, "%.*s%s%016llx%s", folder, sink->url, TEMPORARY_PREFIX,
+                 (unsigned long long)number, TEMPORARY_SUFFIX) >= 0)
+        return SM_OK;
+    *name = NULL;
+    return sm_fail_memory(strlen(sink->url));
+}
+
 sm_status sm_hdfs_sink_open(void **sink, const char *url, bool only_new)
 {
     sm_hdfs_place place;
@@ -37,23 +54,80 @@ sm_status sm_hdfs_sink_open(void **sink, const char *url, bool only_new)
     bool is_folder = strcmp(place.path, "/") == 0 || url[strlen(url) - 1] == '/';
     sm_hdfs_place_free(&place);
     if (is_folder) return sm_fail(SM_ERR_USAGE, "cannot write '%s': it names no file", url);
-    uint64_t random;
-    if (getrandom(&random, sizeof random, 0) != sizeof random)
-        return sm_fail(SM_ERR_IO, "cannot write '%s': no random numbers", url);
     hdfs_sink *made = calloc(1, sizeof *made);
     if (made == NULL) return sm_fail_memory(sizeof *made);
     sm_buf_init(&made->piece, PIECE_SIZE);
     made->only_new = only_new;
     made->url = strdup(url);
-    if (asprintf(&made->temporary, "%.*s%s%016llx%s", (int)(strrchr(url, '/') - url) + 1, url,
-                 TEMPORARY_PREFIX, (unsigned long long)random, TEMPORARY_SUFFIX) < 0)
-        made->temporary = NULL;
-    if (made->url == NULL || made->temporary == NULL) {
+    if (made->url == NULL)
+        status = sm_fail_memory(strlen(url));
+    else if (getrandom(&made->number, sizeof made->number, 0) != sizeof made->number)
+        status = sm_fail(SM_ERR_IO, "cannot write '%s': no random numbers", url);
+    else
+        status = name_of(&made->temporary, made, made->number);
+    if (status != SM_OK) {
         free_sink(made);
-        return sm_fail_memory(strlen(url));
+        return status;
     }
     *sink = made;
     return SM_OK;
+}
+
+/* ---- Renaming */
+
+static sm_status rename_op(sm_buf *op, const char *to, bool only_new)
+{
+    sm_hdfs_place place;
+    sm_status status = sm_hdfs_place_of(&place, to);
+    if (status != SM_OK) return status;
+    status =
+        sm_buf_printf(op, "RENAME&renameoptions=%s&destination=", only_new ? "NONE" : "OVERWRITE");
+    if (status == SM_OK) status = sm_http_append_encoded(op, place.path, false);
+    sm_hdfs_place_free(&place);
+    return status;
+}
+
+/* One try. *yes is false for a gateway that does not know our options and found something there.
+ * After an answer that was lost, the file's tag at its new place shows that it was moved. */
+static sm_status try_rename(const char *from, const char *to, const char *op, const char *tag,
+                            bool *yes)
+{
+    sm_http_reply reply;
+    sm_http_reply_init(&reply);
+    sm_status status = sm_hdfs_ask(&reply, "PUT", from, "rename", op);
+    *yes = status == SM_OK && sm_hdfs_said_yes(&reply);
+    bool lost = status == SM_ERR_NOT_FOUND && reply.attempts > 1;
+    sm_http_reply_free(&reply);
+    sm_file_info info;
+    if (!lost || sm_hdfs_stat(&info, to) != SM_OK || strcmp(info.tag, tag) != 0) return status;
+    *yes = true;
+    return SM_OK;
+}
+
+/* tag is from's. */
+static sm_status move(const char *from, const char *to, const char *tag, bool only_new)
+{
+    sm_buf op;
+    sm_buf_init(&op, OP_MAX);
+    bool yes = false;
+    sm_status status = rename_op(&op, to, only_new);
+    if (status == SM_OK) status = try_rename(from, to, (const char *)op.data, tag, &yes);
+    if (status == SM_OK && !yes && !only_new) {
+        status = sm_hdfs_remove(to);
+        if (status == SM_OK) status = try_rename(from, to, (const char *)op.data, tag, &yes);
+    }
+    if (status == SM_OK && !yes)
+        status =
+            sm_fail(SM_ERR_CONFLICT, "cannot rename '%s' to '%s': something is there", from, to);
+    sm_buf_free(&op);
+    return status;
+}
+
+sm_status sm_hdfs_move(const char *from, const char *to, bool only_new)
+{
+    sm_file_info info;
+    sm_status status = sm_hdfs_stat(&info, from);
+    return status == SM_OK ? move(from, to, info.tag, only_new) : status;
 }
 
 /* ---- Pieces */
@@ -116,13 +190,34 @@ static sm_status send_piece(hdfs_sink *sink, bool *passing)
     return status;
 }
 
+/* Takes the next name, and the file to it if it was made. */
+static sm_status take_another_name(hdfs_sink *sink)
+{
+    char *name;
+    if (sink->before == NAMES_MAX)
+        return sm_fail(SM_ERR_IO, "cannot write '%s': gave up after %u tries", sink->url,
+                       sink->before);
+    sm_status status = name_of(&name, sink, sink->number + 1);
+    if (status == SM_OK && sink->exists) status = sm_hdfs_move(sink->temporary, name, true);
+    if (status != SM_OK) {
+        free(name);
+        return status;
+    }
+    free(sink->temporary);
+    sink->temporary = name;
+    sink->number++;
+    sink->before++;
+    return SM_OK;
+}
+
 /* After a failure: SM_OK when the piece may be sent again, or is there after all (*there). */
-static sm_status look_at_damage(const hdfs_sink *sink, bool *there)
+static sm_status look_at_damage(hdfs_sink *sink, bool *there)
 {
     *there = false;
-    if (!sink->exists) return SM_OK; /* the file is made anew */
+    sm_status status = take_another_name(sink);
+    if (status != SM_OK || !sink->exists) return status; /* or the file is made anew */
     sm_file_info info;
-    sm_status status = sm_hdfs_stat(&info, sink->temporary);
+    status = sm_hdfs_stat(&info, sink->temporary);
     if (status != SM_OK) return status;
     *there = info.size == sink->written + sink->piece.len;
     if (*there || info.size == sink->written) return SM_OK;
@@ -165,72 +260,30 @@ sm_status sm_hdfs_sink_write(void *opaque, const void *data, size_t len)
     return SM_OK;
 }
 
-/* ---- Renaming */
-
-static sm_status rename_op(sm_buf *op, const char *to, bool only_new)
-{
-    sm_hdfs_place place;
-    sm_status status = sm_hdfs_place_of(&place, to);
-    if (status != SM_OK) return status;
-    status =
-        sm_buf_printf(op, "RENAME&renameoptions=%s&destination=", only_new ? "NONE" : "OVERWRITE");
-    if (status == SM_OK) status = sm_http_append_encoded(op, place.path, false);
-    sm_hdfs_place_free(&place);
-    return status;
-}
-
-/* One try. *yes is false for a gateway that does not know our options and found something there.
- * After an answer that was lost, the file's tag at its new place shows that it was moved. */
-static sm_status try_rename(const char *from, const char *to, const char *op, const char *tag,
-                            bool *yes)
-{
-    sm_http_reply reply;
-    sm_http_reply_init(&reply);
-    sm_status status = sm_hdfs_ask(&reply, "PUT", from, "rename", op);
-    *yes = status == SM_OK && sm_hdfs_said_yes(&reply);
-    bool lost = status == SM_ERR_NOT_FOUND && reply.attempts > 1;
-    sm_http_reply_free(&reply);
-    sm_file_info info;
-    if (!lost || sm_hdfs_stat(&info, to) != SM_OK || strcmp(info.tag, tag) != 0) return status;
-    *yes = true;
-    return SM_OK;
-}
-
-/* tag is from's. */
-static sm_status move(const char *from, const char *to, const char *tag, bool only_new)
-{
-    sm_buf op;
-    sm_buf_init(&op, OP_MAX);
-    bool yes = false;
-    sm_status status = rename_op(&op, to, only_new);
-    if (status == SM_OK) status = try_rename(from, to, (const char *)op.data, tag, &yes);
-    if (status == SM_OK && !yes && !only_new) {
-        status = sm_hdfs_remove(to);
-        if (status == SM_OK) status = try_rename(from, to, (const char *)op.data, tag, &yes);
-    }
-    if (status == SM_OK && !yes)
-        status =
-            sm_fail(SM_ERR_CONFLICT, "cannot rename '%s' to '%s': something is there", from, to);
-    sm_buf_free(&op);
-    return status;
-}
-
-sm_status sm_hdfs_move(const char *from, const char *to, bool only_new)
-{
-    sm_file_info info;
-    sm_status status = sm_hdfs_stat(&info, from);
-    return status == SM_OK ? move(from, to, info.tag, only_new) : status;
-}
-
 /* ---- Commit */
 
-static void remove_temporary(const hdfs_sink *sink)
+/* Ends what tries that were given up made, and what a late one may have made since. What comes
+ * later still is a leftover, removed one day later. */
+static void remove_earlier(const hdfs_sink *sink)
 {
-    if (!sink->exists) return;
+    sm_status status = SM_OK; /* a name node that fails once has no more of our time */
+    for (unsigned i = 1; status == SM_OK && i <= sink->before; i++) {
+        char *name;
+        status = name_of(&name, sink, sink->number - i);
+        if (status == SM_OK) status = sm_hdfs_remove(name);
+        free(name);
+    }
+}
+
+/* After a failure, which stays this thread's error. */
+static void remove_all(const hdfs_sink *sink)
+{
+    if (!sink->exists && sink->before == 0) return;
     char line[SM_ERROR_MAX];
     snprintf(line, sizeof line, "%s", sm_last_error());
-    (void)sm_hdfs_remove(sink->temporary); /* what stays is a leftover, removed one day later */
-    sm_fail(SM_OK, "%s", line);            /* why it goes stays this thread's error */
+    /* What cannot be removed is a leftover too. */
+    if (sm_hdfs_remove(sink->temporary) == SM_OK) remove_earlier(sink);
+    sm_fail(SM_OK, "%s", line);
 }
 
 sm_status sm_hdfs_sink_commit(void *opaque)
@@ -245,7 +298,10 @@ sm_status sm_hdfs_sink_commit(void *opaque)
     if (status == SM_OK) status = move(sink->temporary, sink->url, info.tag, sink->only_new);
     if (status == SM_ERR_CONFLICT)
         sm_fail(status, "cannot write '%s': there is one already", sink->url);
-    if (status != SM_OK) remove_temporary(sink);
+    if (status == SM_OK)
+        remove_earlier(sink);
+    else
+        remove_all(sink);
     free_sink(sink);
     return status;
 }
@@ -254,6 +310,6 @@ void sm_hdfs_sink_abandon(void *opaque)
 {
     hdfs_sink *sink = opaque;
     if (sink == NULL) return;
-    remove_temporary(sink);
+    remove_all(sink);
     free_sink(sink);
 }
