@@ -213,14 +213,14 @@ static sm_status take_another_name(hdfs_sink *sink)
 /* After a failure: SM_OK when the piece may be sent again, or is there after all (*there). */
 static sm_status look_at_damage(hdfs_sink *sink, bool *there)
 {
-    *there = false;
-    sm_status status = take_another_name(sink);
-    if (status != SM_OK || !sink->exists) return status; /* or the file is made anew */
     sm_file_info info;
-    status = sm_hdfs_stat(&info, sink->temporary);
-    if (status != SM_OK) return status;
-    *there = info.size == sink->written + sink->piece.len;
-    if (*there || info.size == sink->written) return SM_OK;
+    sm_status status = sink->exists ? take_another_name(sink) : SM_OK;
+    if (status == SM_OK) status = sm_hdfs_stat(&info, sink->temporary);
+    *there = status == SM_OK && info.size == sink->written + sink->piece.len;
+    if (*there) return SM_OK;
+    if (!sink->exists && (status == SM_OK || status == SM_ERR_NOT_FOUND))
+        return take_another_name(sink); /* it is made anew */
+    if (status != SM_OK || info.size == sink->written) return status;
     return sm_fail(SM_ERR_IO, "cannot write '%s': a data node failed in the middle of a piece",
                    sink->url);
 }

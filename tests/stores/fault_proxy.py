@@ -30,8 +30,9 @@ FINAL = {"full": b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nCo
 # written.
 FAULTS = [*REFUSALS, "redirect", "reset", "lost", "cut", "truncated", "chunk", "stall", "slow",
           "corrupt", "corrupt-write"]
-# And "less": of a piece of a resumable upload the store is given the first half, and says so.
-DROPS, DROP_SECONDS = 10, 0.03
+# And "less": of a piece of a resumable upload the store is given the first half, and says so; "late":
+# the store is given a write only when who sent it has given up.
+DROPS, DROP_SECONDS, LATE_SECONDS = 10, 0.03, 4
 
 
 def _read_head(stream):
@@ -173,6 +174,7 @@ class FaultProxy:
         fits = {"corrupt": method == "GET" and media,
                 "redirect": method in ("GET", "HEAD"),
                 "full": method in ("PUT", "POST"),
+                "late": method in ("PUT", "POST"),
                 "less": len(body) > 1 and PIECE.search(head),
                 # A list of parts, or the beginning of an upload, is no object.
                 "corrupt-write": method in ("PUT", "POST") and len(body) >= 1024}
@@ -222,7 +224,9 @@ class FaultProxy:
         if fault == "reset":
             _reset(client)
             return False
-        if fault == "less":
+        if fault == "late":
+            time.sleep(LATE_SECONDS)
+        elif fault == "less":
             head, body = _halve(head, body)
         elif fault == "corrupt-write":
             body = _flip(body)
