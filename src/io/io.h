@@ -22,11 +22,17 @@ typedef enum sm_file_kind { SM_FILE_REGULAR, SM_FILE_FOLDER, SM_FILE_SPECIAL } s
 char *sm_io_trimmed(const char *path);
 
 /* A checksum that a store keeps of a whole object. */
-typedef enum sm_sum_kind { SM_SUM_NONE, SM_SUM_CRC32C, SM_SUM_MD5 } sm_sum_kind;
+typedef enum sm_sum_kind {
+    SM_SUM_NONE,
+    SM_SUM_CRC32C,
+    SM_SUM_CRC32,
+    SM_SUM_CRC64NVME,
+    SM_SUM_MD5
+} sm_sum_kind;
 
 typedef struct sm_sum {
     sm_sum_kind kind;
-    uint8_t bytes[16]; /* big-endian; 4 of a CRC-32C, 16 of an MD5 */
+    uint8_t bytes[16]; /* big-endian: 4 of a CRC-32 or CRC-32C, 8 of a CRC-64, 16 of an MD5 */
 } sm_sum;
 
 typedef struct sm_file_info {

@@ -1,10 +1,23 @@
 #include "io/sum.h"
 
+#include "core/crc.h"
 #include "core/crc32c.h"
 #include "core/status.h"
 
 #include <openssl/evp.h>
 #include <string.h>
+
+static const struct {
+    const char *key;  /* before the "=" in what a reply says */
+    const char *name; /* for people */
+    size_t size;      /* bytes */
+} kinds[] = {
+    [SM_SUM_NONE] = {"", "", 0},
+    [SM_SUM_CRC32C] = {"crc32c", "CRC-32C", 4},
+    [SM_SUM_CRC32] = {"crc32", "CRC-32", 4},
+    [SM_SUM_CRC64NVME] = {"crc64nvme", "CRC-64/NVME", 8},
+    [SM_SUM_MD5] = {"md5", "MD5", 16},
+};
 
 sm_status sm_summer_init(sm_summer *summer, sm_sum_kind kind)
 {
@@ -24,21 +37,29 @@ sm_status sm_summer_init(sm_summer *summer, sm_sum_kind kind)
 void sm_summer_add(sm_summer *summer, const void *data, size_t len)
 {
     if (len == 0) return;
-    if (summer->kind == SM_SUM_CRC32C) summer->crc = sm_crc32c(summer->crc, data, len);
-    if (summer->kind == SM_SUM_MD5) EVP_DigestUpdate(summer->md5, data, len);
+    switch (summer->kind) {
+    case SM_SUM_NONE: break;
+    case SM_SUM_CRC32C: summer->crc = sm_crc32c((uint32_t)summer->crc, data, len); break;
+    case SM_SUM_CRC32: summer->crc = sm_crc32((uint32_t)summer->crc, data, len); break;
+    case SM_SUM_CRC64NVME: summer->crc = sm_crc64nvme(summer->crc, data, len); break;
+    case SM_SUM_MD5: EVP_DigestUpdate(summer->md5, data, len); break;
+    }
 }
 
-static void put_crc(sm_sum *sum, uint32_t crc)
+static void put_crc(sm_sum *sum, sm_sum_kind kind, uint64_t crc)
 {
-    *sum = (sm_sum){.kind = SM_SUM_CRC32C};
-    for (int i = 0; i < 4; i++) sum->bytes[i] = (uint8_t)(crc >> (24 - 8 * i));
+    *sum = (sm_sum){.kind = kind};
+    for (size_t i = kinds[kind].size; i > 0; i--, crc >>= 8) sum->bytes[i - 1] = (uint8_t)crc;
 }
 
 void sm_summer_end(sm_summer *summer, sm_sum *sum)
 {
-    *sum = (sm_sum){.kind = summer->kind};
-    if (summer->kind == SM_SUM_CRC32C) put_crc(sum, summer->crc);
-    if (summer->kind == SM_SUM_MD5) EVP_DigestFinal_ex(summer->md5, sum->bytes, NULL);
+    if (summer->kind != SM_SUM_MD5) {
+        put_crc(sum, summer->kind, summer->crc);
+    } else {
+        *sum = (sm_sum){.kind = SM_SUM_MD5};
+        EVP_DigestFinal_ex(summer->md5, sum->bytes, NULL);
+    }
     EVP_MD_CTX_free(summer->md5);
     *summer = (sm_summer){0};
 }
@@ -46,7 +67,7 @@ void sm_summer_end(sm_summer *summer, sm_sum *sum)
 bool sm_sum_agrees(const sm_sum *a, const sm_sum *b)
 {
     if (a->kind == SM_SUM_NONE || b->kind == SM_SUM_NONE || a->kind != b->kind) return true;
-    return memcmp(a->bytes, b->bytes, a->kind == SM_SUM_MD5 ? 16 : 4) == 0;
+    return memcmp(a->bytes, b->bytes, kinds[a->kind].size) == 0;
 }
 
 sm_status sm_sum_check(const sm_sum *sum, const void *data, size_t len)
@@ -59,13 +80,13 @@ sm_status sm_sum_check(const sm_sum *sum, const void *data, size_t len)
     sm_summer_end(&summer, &found);
     if (sm_sum_agrees(sum, &found)) return SM_OK;
     return sm_fail(SM_ERR_CORRUPT, "the bytes that came do not have the %s that the store has",
-                   sum->kind == SM_SUM_MD5 ? "MD5" : "CRC-32C");
+                   kinds[sum->kind].name);
 }
 
 bool sm_sum_of_base64(sm_sum *sum, sm_sum_kind kind, const char *text, size_t len)
 {
-    const size_t want = kind == SM_SUM_MD5 ? 16 : 4;
-    const size_t padding = 2; /* of both */
+    const size_t want = kinds[kind].size;
+    const size_t padding = 2 - (want - 1) % 3;
     uint8_t decoded[24];
     if (len != (want + padding) / 3 * 4 || memcmp(text + len - padding, "==", padding) != 0)
         return false;
@@ -76,26 +97,32 @@ bool sm_sum_of_base64(sm_sum *sum, sm_sum_kind kind, const char *text, size_t le
     return true;
 }
 
+/* What text (of len characters) says in the kind's words. */
+static bool read_sum(sm_sum *sum, sm_sum_kind kind, const char *text, size_t len)
+{
+    size_t key = strlen(kinds[kind].key);
+    return len > key + 1 && strncmp(text, kinds[kind].key, key) == 0 && text[key] == '=' &&
+           sm_sum_of_base64(sum, kind, text + key + 1, len - key - 1);
+}
+
 void sm_sum_of_checksums(sm_sum *sum, const char *text)
 {
-    sm_sum found = {0};
+    static const sm_sum_kind best[] = {SM_SUM_CRC64NVME, SM_SUM_CRC32C, SM_SUM_CRC32, SM_SUM_MD5};
+    const size_t count = sizeof best / sizeof *best;
+    size_t rank = count;
+    *sum = (sm_sum){0};
     while (*text != '\0') {
         text += strspn(text, ", ");
         size_t len = strcspn(text, ",");
-        sm_sum one = {0};
-        if (len > 7 && strncmp(text, "crc32c=", 7) == 0) {
-            if (sm_sum_of_base64(&one, SM_SUM_CRC32C, text + 7, len - 7)) found = one;
-        } else if (len > 4 && strncmp(text, "md5=", 4) == 0 && found.kind == SM_SUM_NONE) {
-            if (sm_sum_of_base64(&one, SM_SUM_MD5, text + 4, len - 4)) found = one;
-        }
+        for (size_t i = 0; i < rank; i++)
+            if (read_sum(sum, best[i], text, len)) rank = i;
         text += len;
     }
-    *sum = found;
 }
 
 void sm_sum_crc32c_base64(char text[9], uint32_t crc)
 {
     sm_sum sum;
-    put_crc(&sum, crc);
+    put_crc(&sum, SM_SUM_CRC32C, crc);
     EVP_EncodeBlock((unsigned char *)text, sum.bytes, 4);
 }

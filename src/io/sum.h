@@ -7,7 +7,7 @@
 /* A sum that is being made, of the kind that it shall be compared with. */
 typedef struct sm_summer {
     sm_sum_kind kind;
-    uint32_t crc;
+    uint64_t crc;
     void *md5; /* EVP_MD_CTX; NULL: none */
 } sm_summer;
 
@@ -23,11 +23,11 @@ bool sm_sum_agrees(const sm_sum *a, const sm_sum *b);
 /* The same of bytes that are all there: SM_ERR_CORRUPT when data are not what sum says. */
 sm_status sm_sum_check(const sm_sum *sum, const void *data, size_t len);
 
-/* The sum that text such as "crc32c=n03x6A==,md5=…" tells (of several the CRC-32C); NONE: no such.
- */
+/* The sum that text such as "crc32c=n03x6A==,md5=…" tells, of several the CRC of 64 bits, else the
+ * one that is soonest made; NONE: no such. That of an object's parts ("n03x6A==-3") is none. */
 void sm_sum_of_checksums(sm_sum *sum, const char *text);
 
-/* From base64 (4 or 16 bytes); false: it is none. */
+/* From base64 of as many bytes as the kind has; false: it is none. */
 bool sm_sum_of_base64(sm_sum *sum, sm_sum_kind kind, const char *text, size_t len);
 
 /* Eight characters and a NUL. */

@@ -250,6 +250,25 @@ static void checks_sums(void **state)
     assert_false(sm_sum_of_base64(&sum, SM_SUM_MD5, text, 8));
     sm_sum_of_checksums(&sum, "crc32c=, md5=x, sha1=abc");
     assert_int_equal(sum.kind, SM_SUM_NONE);
+    /* All of "123456789". */
+    static const struct {
+        const char *text;
+        sm_sum_kind kind;
+    } cases[] = {
+        {"md5=JfnnlDI7RTiF9RgfG2JNCw==", SM_SUM_MD5},
+        {"md5=JfnnlDI7RTiF9RgfG2JNCw==,crc32=y/Q5Jg==", SM_SUM_CRC32},
+        {"crc32c=4waSgw==,crc32=y/Q5Jg==", SM_SUM_CRC32C},
+        {"crc32=y/Q5Jg==,crc64nvme=rosUhgp5mIg=,crc32c=4waSgw==", SM_SUM_CRC64NVME},
+        {"crc64nvme=rosUhgp5mIg=-2,crc32=y/Q5Jg==-2", SM_SUM_NONE}, /* of its parts */
+        {"crc64nvme=rosUhgp5mIgA,crc32=y/Q5", SM_SUM_NONE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sm_sum_of_checksums(&sum, cases[i].text);
+        assert_int_equal(sum.kind, cases[i].kind);
+        assert_int_equal(sm_sum_check(&sum, "123456789", 9), SM_OK);
+        if (sum.kind != SM_SUM_NONE)
+            assert_int_equal(sm_sum_check(&sum, "123456780", 9), SM_ERR_CORRUPT);
+    }
 }
 
 static void expect_words(const char *body, const char *expected)
