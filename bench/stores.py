@@ -177,19 +177,20 @@ class Copies:
                 self.store.keys(prefix + "/")))
 
 
-def upload(store, env, folder, prefix, count, size):
-    up = folder / "up"
-    shutil.rmtree(up, ignore_errors=True)
-    up.mkdir()
-    for i in range(count):
-        (up / f"{i:05}").write_bytes(random.Random(i).randbytes(size))
-    subprocess.run([SHARDMILL, "cp", "-q", "-r", up, store.url(prefix)], env=env, check=True)
-    shutil.rmtree(up)
+def upload(store, keys, content):
+    """With the store's own client, so that objects have the checksums that it gives them."""
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda key: store.put(key, content(key)), keys))
+
+
+def upload_noise(store, prefix, count, size):
+    upload(store, [f"{prefix}/{i:05}" for i in range(count)],
+           lambda key: random.Random(key).randbytes(size))
 
 
 def copying(store, env, folder, args, prefix, count, size):
     tools = Copies(store, env, folder)
-    upload(store, env, folder, prefix, count, size)
+    upload_noise(store, prefix, count, size)
     curls = {n: tools.curl(prefix, n) for n in CURL_PARALLEL}
     runs = {f"shardmill cp -j {n}": partial(tools.shardmill, prefix, n) for n in OUR_PARALLEL}
     runs["of it, listing"] = lambda: tools.shardmill_list(prefix)
@@ -202,7 +203,7 @@ def copying(store, env, folder, args, prefix, count, size):
           count if small else count * size / 1e6, "objects/s" if small else "MB/s")
 
 
-def upload_pictures(store, env, folder, args):
+def upload_pictures(store, folder, args):
     """The folder of them, as in the store; their number, and the mean of their sizes."""
     src, count = folder / "pictures", 0
     for picture in sorted(args.flowers.glob("*/*.jpg")):
@@ -211,13 +212,14 @@ def upload_pictures(store, env, folder, args):
             shutil.copy(picture, src / picture.parent.name / f"{i:03}-{picture.name}")
             count += 1
     size = sum(path.stat().st_size for path in src.glob("*/*.jpg")) / count
-    subprocess.run([SHARDMILL, "cp", "-q", "-r", src, store.url("pictures")], env=env, check=True)
+    upload(store, [f"pictures/{path.relative_to(src)}" for path in src.glob("*/*.jpg")],
+           lambda key: (src / key.partition("/")[2]).read_bytes())
     return src, count, size
 
 
 def packing(store, env, folder, args):
     """The same pictures in the store and here, into the store and here."""
-    src, count, size = upload_pictures(store, env, folder, args)
+    src, count, size = upload_pictures(store, folder, args)
 
     def pack(source, target):
         subprocess.run([SHARDMILL, "pack", "-q", "--overwrite", "--shards", "8", source, target],
@@ -255,8 +257,8 @@ def far_away(store, plain, cores):
 
 
 def far(store, near, plain, folder, args, cores):
-    upload(store, near, folder, "far", args.small, SMALL_BYTES)
-    src, count, size = upload_pictures(store, near, folder, args)
+    upload_noise(store, "far", args.small, SMALL_BYTES)
+    src, count, size = upload_pictures(store, folder, args)
     out = folder / "out"
     with far_away(store, plain, cores) as (proxy, env):
         servers = [store.process.child, proxy]

@@ -13,6 +13,13 @@ enum {
     URL_MAX = 16 << 10,
 };
 
+/* The store's own checksum beside the ETag, which tells nothing of objects that are encrypted or
+ * were joined from parts. Not of a part that is read: it might be that part's. */
+static sm_status ask_for_checksum(sm_s3_call *call)
+{
+    return sm_http_add_header(&call->request, "x-amz-checksum-mode", "ENABLED");
+}
+
 /* ---- One object */
 
 /* An answer to HEAD carries no reason; one to GET does. */
@@ -39,7 +46,8 @@ static sm_status ask_about(sm_file_info *info, const char *url, bool is_second)
     sm_status status = sm_s3_call_init(&call, "HEAD", url, "look at", "s3:GetObject", NULL, 0);
     if (status != SM_OK) return status;
     sm_http_reply_init(&reply);
-    status = sm_s3_call_perform(&call, &reply);
+    status = ask_for_checksum(&call);
+    if (status == SM_OK) status = sm_s3_call_perform(&call, &reply);
     if (status == SM_OK) sm_s3_info_of(info, &reply, call.place.bucket);
     bool is_dumb = status != SM_OK && (reply.status == 400 || reply.status == 403);
     sm_http_reply_free(&reply);
@@ -141,8 +149,7 @@ static void open_fetch(one_fetch *one, sm_fetch *fetch)
     one->call.request.into = fetch->buf;
     one->call.request.check = check_fetch;
     one->call.request.user = one;
-    /* A checksum beside the ETag, which tells nothing of objects that were joined from parts. */
-    status = sm_http_add_header(&one->call.request, "x-amz-checksum-mode", "ENABLED");
+    status = ask_for_checksum(&one->call);
     if (status != SM_OK) fail_fetch(one, status, sm_last_error());
 }
 

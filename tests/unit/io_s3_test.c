@@ -191,6 +191,28 @@ static void takes_md5_only_where_it_is_one(void **state)
     }
 }
 
+static void takes_the_checksum_before_the_etag(void **state)
+{
+    (void)state;
+    sm_http_reply reply;
+    sm_file_info info;
+    sm_http_reply_init(&reply);
+    snprintf(reply.etag, sizeof reply.etag, "\"5d41402abc4b2a76b9719d911017c592\"");
+    sm_s3_info_of(&info, &reply, "b");
+    assert_int_equal(info.sum.kind, SM_SUM_MD5);
+    snprintf(reply.checksums, sizeof reply.checksums, "crc64nvme=rosUhgp5mIg=");
+    sm_s3_info_of(&info, &reply, "b");
+    assert_int_equal(info.sum.kind, SM_SUM_CRC64NVME);
+    snprintf(reply.encryption, sizeof reply.encryption, "aws:kms");
+    sm_s3_info_of(&info, &reply, "b");
+    assert_int_equal(info.sum.kind, SM_SUM_CRC64NVME);
+    snprintf(reply.checksums, sizeof reply.checksums,
+             "crc64nvme=rosUhgp5mIg=-3"); /* of its parts */
+    sm_s3_info_of(&info, &reply, "b");
+    assert_int_equal(info.sum.kind, SM_SUM_NONE);
+    sm_http_reply_free(&reply);
+}
+
 /* ---- Pages */
 
 /* Both ways of reading must say the same. */
@@ -461,6 +483,7 @@ int main(void)
         cmocka_unit_test(signs_as_documented),
         cmocka_unit_test(hashes_bodies),
         cmocka_unit_test(takes_md5_only_where_it_is_one),
+        cmocka_unit_test(takes_the_checksum_before_the_etag),
         cmocka_unit_test(reads_a_page),
         cmocka_unit_test(knows_what_stores_write),
         cmocka_unit_test(finds_the_token_before_the_rest),
