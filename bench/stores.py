@@ -217,15 +217,15 @@ def upload_pictures(store, folder, args):
     return src, count, size
 
 
+def pack_into(env, source, target):
+    subprocess.run([SHARDMILL, "pack", "-q", "--overwrite", "--shards", "8", source, target],
+                   env=env, check=True)
+
+
 def packing(store, env, folder, args):
     """The same pictures in the store and here, into the store and here."""
     src, count, size = upload_pictures(store, folder, args)
-
-    def pack(source, target):
-        subprocess.run([SHARDMILL, "pack", "-q", "--overwrite", "--shards", "8", source, target],
-                       env=env, check=True)
-
-    there, out = store.url("pictures"), store.url("out")
+    there, out, pack = store.url("pictures"), store.url("out"), partial(pack_into, env)
     found = rounds({
         f"shardmill pack {store.scheme}→{store.scheme}": lambda: pack(there, out),
         f"{store.scheme}→here": lambda: pack(there, folder / "out"),
@@ -263,19 +263,16 @@ def far(store, near, plain, folder, args, cores):
     with far_away(store, plain, cores) as (proxy, env):
         servers = [store.process.child, proxy]
         tools = Copies(store, env, folder)
-
-        def pack(source):
-            shutil.rmtree(out, ignore_errors=True)
-            subprocess.run([SHARDMILL, "pack", "-q", "--shards", "8", source, out], env=env, check=True)
-
         where = f"{store.scheme}, {FAR_SECONDS * 1000:.0f} ms a request"
         found = rounds({
             f"shardmill cp -j {PARALLEL}": lambda: tools.shardmill("far", PARALLEL),
             f"curl, {PARALLEL} at once, told the names": tools.curl("far", PARALLEL)},
             args.rounds, servers, tools.clear)
         table(f"{where}: {args.small:,} objects of 16 KiB", found, args.small, "objects/s")
-        found = rounds({f"shardmill pack {store.scheme}→here": lambda: pack(store.url("pictures")),
-                        "here→here": lambda: pack(src)}, args.rounds, servers)
+        found = rounds({f"shardmill pack {store.scheme}→here":
+                        lambda: pack_into(env, store.url("pictures"), out),
+                        "here→here": lambda: pack_into(env, src, out)}, args.rounds, servers,
+                       lambda: shutil.rmtree(out, ignore_errors=True))
         table(f"{where}: packing {count:,} pictures of {size / 1000:.0f} kB", found, count, "pictures/s")
 
 

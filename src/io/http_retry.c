@@ -1,5 +1,6 @@
 #include "io/http_retry.h"
 
+#include "core/env.h"
 #include "core/machine.h"
 #include "io/times.h"
 
@@ -21,24 +22,16 @@ enum {
 
 static const uint64_t NS_PER_MS = 1000000, NS_PER_SECOND = 1000000000;
 
-static unsigned seconds_of_env(const char *name, unsigned otherwise)
-{
-    const char *text = getenv(name);
-    if (text == NULL || *text < '0' || *text > '9') return otherwise;
-    char *end;
-    unsigned long seconds = strtoul(text, &end, 10);
-    return *end == '\0' && seconds <= SECONDS_MAX ? (unsigned)seconds : otherwise;
-}
-
 unsigned sm_retry_seconds(void)
 {
-    return seconds_of_env("SHARDMILL_RETRY_SECONDS", RETRY_SECONDS);
+    return (unsigned)sm_env_number("SHARDMILL_RETRY_SECONDS", SECONDS_MAX, RETRY_SECONDS);
 }
 
 unsigned sm_stall_seconds(void)
 {
-    unsigned seconds = seconds_of_env("SHARDMILL_STALL_SECONDS", STALL_SECONDS);
-    return seconds > 0 ? seconds : 1;
+    const unsigned long seconds =
+        sm_env_number("SHARDMILL_STALL_SECONDS", SECONDS_MAX, STALL_SECONDS);
+    return seconds > 0 ? (unsigned)seconds : 1;
 }
 
 void sm_backoff_init(sm_backoff *backoff)

@@ -1,6 +1,8 @@
 /* The scheme table, and io.h's functions on top of it. */
 #include "io/store.h"
 
+#include "core/env.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,13 +137,7 @@ void sm_io_fetch_many(sm_fetch *fetches, size_t count)
 size_t sm_upload_piece(size_t least)
 {
     enum { UNIT_KIB = 256, DEFAULT_KIB = 8192, MOST_KIB = 1 << 20 };
-    const char *text = getenv("SHARDMILL_UPLOAD_KIB");
-    unsigned long kib = DEFAULT_KIB;
-    if (text != NULL && *text >= '0' && *text <= '9') {
-        char *end;
-        const unsigned long asked = strtoul(text, &end, 10);
-        if (*end == '\0') kib = asked < MOST_KIB ? asked : MOST_KIB;
-    }
+    const unsigned long kib = sm_env_number("SHARDMILL_UPLOAD_KIB", MOST_KIB, DEFAULT_KIB);
     const size_t piece = (kib < UNIT_KIB ? UNIT_KIB : kib - kib % UNIT_KIB) << 10;
     return piece < least ? least : piece;
 }

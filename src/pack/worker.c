@@ -6,6 +6,7 @@
  * ones that die again are failures from then on, and the task begins anew without them.
  */
 #include "core/buf.h"
+#include "core/env.h"
 #include "core/machine.h"
 #include "core/status.h"
 #include "pack/loads.h"
@@ -312,10 +313,9 @@ static sm_status serve(worker *w)
 /* What the engine gave this worker, else what there is. */
 static uint32_t choose_threads(const sm_worker_options *options)
 {
-    const char *text = getenv("SPARK_EXECUTOR_CORES");
-    unsigned long cores = text == NULL ? 0 : strtoul(text, NULL, 10);
     if (options->threads > 0) return options->threads;
-    return cores > 0 && cores <= SM_WATCH_THREADS ? (uint32_t)cores : sm_machine_threads();
+    const unsigned long cores = sm_env_number("SPARK_EXECUTOR_CORES", SM_WATCH_THREADS, 0);
+    return cores > 0 ? (uint32_t)cores : sm_machine_threads();
 }
 
 SM_API sm_status sm_worker_run(int in, int out, const sm_worker_options *options)
