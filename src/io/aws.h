@@ -8,6 +8,7 @@
 #include "core/status.h"
 #include "io/http.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* ---- Settings: the environment, ~/.aws/config and ~/.aws/credentials */
@@ -40,14 +41,20 @@ const char *sm_aws_env(const char *name);
 
 /* ---- Credentials */
 
-/* Never changed once made, and shared: good until dropped, also when newer ones take their place.
- */
+enum { SM_AWS_SHA256 = 32 /* bytes */ };
+
+/* Never changed once made but for what hangs on the lock, and shared: good until dropped, also when
+ * newer ones take their place. */
 typedef struct sm_aws_keys {
     atomic_uint holders;
     char *key, *secret; /* key NULL: anonymous */
     char *token;        /* of temporary ones; else NULL */
     int64_t expires;    /* seconds since 1970; INT64_MAX: never */
     char who[160];      /* for messages: "access key AKIA… of the environment" */
+
+    pthread_mutex_t lock; /* guards what follows */
+    char scope[128];      /* what signing is for: a day, a region and a service; "": nothing yet */
+    uint8_t signing[SM_AWS_SHA256]; /* made of the secret, and good for a day's requests */
 } sm_aws_keys;
 
 /*
@@ -74,7 +81,7 @@ sm_status sm_aws_sha256(char text[SM_AWS_SHA256_TEXT], const void *data, size_t 
  * session's token, the signature. Its URL's path is encoded once and its query sorted, and both are
  * signed as they are; so are content-md5, content-type and all x-amz-*. now: seconds since 1970.
  */
-sm_status sm_aws_sign(sm_http_request *request, const sm_aws_keys *keys, const char *service,
+sm_status sm_aws_sign(sm_http_request *request, sm_aws_keys *keys, const char *service,
                       const char *region, const char *sha256, int64_t now);
 
 /* ---- Between the files of credentials */
@@ -91,8 +98,8 @@ sm_status sm_aws_keys_of_machine(sm_aws_keys **keys);
 /* A role to take over. Text fields are borrowed; NULL: not given. */
 typedef struct sm_aws_role {
     const char *arn, *session, *external_id, *seconds;
-    const char *token_file;    /* web identity */
-    const sm_aws_keys *source; /* who asks, when there is no token_file */
+    const char *token_file; /* web identity */
+    sm_aws_keys *source;    /* who asks, when there is no token_file */
 } sm_aws_role;
 sm_status sm_aws_keys_of_role(sm_aws_keys **keys, const sm_aws_settings *settings,
                               const sm_aws_role *role);

@@ -12,19 +12,18 @@
 enum {
     HEADERS_MAX = 24,
     TEXT_MAX = 256 << 10,
-    DIGEST = 32,
     STAMP = sizeof "20300131T235959Z",
     DAY = 8, /* of its characters */
 };
 
-static void put_hex(char *text, const uint8_t digest[DIGEST])
+static void put_hex(char *text, const uint8_t digest[SM_AWS_SHA256])
 {
     static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < DIGEST; i++) {
+    for (int i = 0; i < SM_AWS_SHA256; i++) {
         text[2 * i] = digits[digest[i] >> 4];
         text[2 * i + 1] = digits[digest[i] & 15];
     }
-    text[2 * DIGEST] = '\0';
+    text[2 * SM_AWS_SHA256] = '\0';
 }
 
 sm_status sm_aws_sha256(char text[SM_AWS_SHA256_TEXT], const void *data, size_t len)
@@ -155,28 +154,55 @@ static sm_status hash_request(char text[SM_AWS_SHA256_TEXT], sm_buf *names,
 
 /* ---- The signature */
 
-static bool mac(uint8_t out[DIGEST], const uint8_t *key, size_t key_len, const char *text)
+static bool mac(uint8_t out[SM_AWS_SHA256], const void *key, size_t key_len, const char *text)
 {
     unsigned len = 0;
     return HMAC(EVP_sha256(), key, (int)key_len, (const uint8_t *)text, strlen(text), out, &len) !=
                NULL &&
-           len == DIGEST;
+           len == SM_AWS_SHA256;
 }
 
-static sm_status sign_text(char signature[SM_AWS_SHA256_TEXT], const char *secret, const char *day,
-                           const char *region, const char *service, const char *text)
+/* What a scope's requests are signed with, made of the secret by four HMACs. */
+static sm_status make_signing_key(uint8_t key[SM_AWS_SHA256], const char *secret, const char *day,
+                                  const char *region, const char *service)
 {
-    uint8_t a[DIGEST], b[DIGEST];
+    uint8_t other[SM_AWS_SHA256];
     char *first;
     if (asprintf(&first, "AWS4%s", secret) < 0) return sm_fail_memory(strlen(secret));
-    bool good = mac(a, (const uint8_t *)first, strlen(first), day) && mac(b, a, sizeof a, region) &&
-                mac(a, b, sizeof b, service) && mac(b, a, sizeof a, "aws4_request") &&
-                mac(a, b, sizeof b, text);
-    if (good) put_hex(signature, a);
+    const bool good =
+        mac(other, first, strlen(first), day) && mac(key, other, sizeof other, region) &&
+        mac(other, key, SM_AWS_SHA256, service) && mac(key, other, sizeof other, "aws4_request");
     explicit_bzero(first, strlen(first));
-    explicit_bzero(b, sizeof b);
+    explicit_bzero(other, sizeof other);
     free(first);
     return good ? SM_OK : sm_fail(SM_ERR_INTERNAL, "OpenSSL cannot make an HMAC");
+}
+
+/* The key of scope: the one that keys have, or a new one, which they keep. */
+static sm_status take_signing_key(uint8_t key[SM_AWS_SHA256], sm_aws_keys *keys, const char *scope,
+                                  const char *region, const char *service)
+{
+    sm_status status = SM_OK;
+    pthread_mutex_lock(&keys->lock);
+    if (strcmp(keys->scope, scope) != 0) {
+        char day[DAY + 1];
+        snprintf(day, sizeof day, "%.*s", DAY, scope);
+        status = make_signing_key(keys->signing, keys->secret, day, region, service);
+        snprintf(keys->scope, sizeof keys->scope, "%s", status == SM_OK ? scope : "");
+    }
+    memcpy(key, keys->signing, SM_AWS_SHA256);
+    pthread_mutex_unlock(&keys->lock);
+    return status;
+}
+
+static sm_status sign_text(char signature[SM_AWS_SHA256_TEXT], const uint8_t key[SM_AWS_SHA256],
+                           const char *text)
+{
+    uint8_t digest[SM_AWS_SHA256];
+    if (!mac(digest, key, SM_AWS_SHA256, text))
+        return sm_fail(SM_ERR_INTERNAL, "OpenSSL cannot make an HMAC");
+    put_hex(signature, digest);
+    return SM_OK;
 }
 
 static sm_status add_authorization(sm_http_request *request, const sm_aws_keys *keys,
@@ -192,10 +218,11 @@ static sm_status add_authorization(sm_http_request *request, const sm_aws_keys *
     return status;
 }
 
-sm_status sm_aws_sign(sm_http_request *request, const sm_aws_keys *keys, const char *service,
+sm_status sm_aws_sign(sm_http_request *request, sm_aws_keys *keys, const char *service,
                       const char *region, const char *sha256, int64_t now)
 {
-    char stamp[STAMP], scope[128], hash[SM_AWS_SHA256_TEXT], signature[SM_AWS_SHA256_TEXT];
+    char stamp[STAMP], scope[sizeof keys->scope], hash[SM_AWS_SHA256_TEXT],
+        signature[SM_AWS_SHA256_TEXT];
     struct tm tm;
     time_t seconds = (time_t)now;
     gmtime_r(&seconds, &tm);
@@ -211,10 +238,12 @@ sm_status sm_aws_sign(sm_http_request *request, const sm_aws_keys *keys, const c
     sm_buf_init(&names, TEXT_MAX);
     status = hash_request(hash, &names, request, sha256);
     if (status == SM_OK) {
-        char day[DAY + 1], text[sizeof scope + STAMP + 2 * SM_AWS_SHA256_TEXT];
-        snprintf(day, sizeof day, "%.*s", DAY, stamp);
+        uint8_t key[SM_AWS_SHA256];
+        char text[sizeof scope + STAMP + 2 * SM_AWS_SHA256_TEXT];
         snprintf(text, sizeof text, "AWS4-HMAC-SHA256\n%s\n%s\n%s", stamp, scope, hash);
-        status = sign_text(signature, keys->secret, day, region, service, text);
+        status = take_signing_key(key, keys, scope, region, service);
+        if (status == SM_OK) status = sign_text(signature, key, text);
+        explicit_bzero(key, sizeof key);
     }
     if (status == SM_OK)
         status = add_authorization(request, keys, scope, (const char *)names.data, signature);

@@ -27,17 +27,28 @@ static void free_keys(sm_aws_keys *keys)
     wipe(keys->key);
     wipe(keys->secret);
     wipe(keys->token);
+    explicit_bzero(keys->signing, sizeof keys->signing);
+    pthread_mutex_destroy(&keys->lock);
     free(keys);
+}
+
+/* Without a key yet; NULL: no memory. */
+static sm_aws_keys *new_keys(int64_t expires)
+{
+    sm_aws_keys *made = calloc(1, sizeof *made);
+    if (made == NULL) return NULL;
+    atomic_init(&made->holders, 1);
+    pthread_mutex_init(&made->lock, NULL);
+    made->expires = expires;
+    return made;
 }
 
 sm_status sm_aws_keys_new(sm_aws_keys **keys, const char *key, const char *secret,
                           const char *token, int64_t expires, const char *source)
 {
-    sm_aws_keys *made = calloc(1, sizeof *made);
+    sm_aws_keys *made = new_keys(expires);
     if (made == NULL) return sm_fail_memory(sizeof *made);
     bool has_token = token != NULL && *token != '\0';
-    atomic_init(&made->holders, 1);
-    made->expires = expires;
     made->key = strdup(key);
     made->secret = strdup(secret);
     made->token = has_token ? strdup(token) : NULL;
@@ -52,10 +63,8 @@ sm_status sm_aws_keys_new(sm_aws_keys **keys, const char *key, const char *secre
 
 static sm_status anonymous(sm_aws_keys **keys, const char *why)
 {
-    sm_aws_keys *made = calloc(1, sizeof *made);
+    sm_aws_keys *made = new_keys(INT64_MAX);
     if (made == NULL) return sm_fail_memory(sizeof *made);
-    atomic_init(&made->holders, 1);
-    made->expires = INT64_MAX;
     snprintf(made->who, sizeof made->who, "anonymous (%s)", why);
     *keys = made;
     return SM_OK;

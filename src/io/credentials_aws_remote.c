@@ -62,7 +62,7 @@ static void end(sm_http_request *request, sm_http_reply *reply)
 /* ---- STS */
 
 typedef struct sts_call {
-    const sm_aws_keys *keys; /* NULL: the token in the form is enough */
+    sm_aws_keys *keys; /* NULL: the token in the form is enough */
     const char *region;
     char sha256[SM_AWS_SHA256_TEXT];
 } sts_call;

@@ -137,6 +137,7 @@ static void fetch_some(sm_http *http, batch *b, sm_fetch *fetches, size_t count)
         if (status == SM_OK) status = sm_gs_call_bill(&read->call);
         read->start = fetches[i].buf->len;
         request->into = fetches[i].buf;
+        request->expected = fetches[i].expected;
         request->check = check_read;
         request->user = read;
         fetches[i].status = status;

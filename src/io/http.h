@@ -79,6 +79,7 @@ struct sm_http_request {
     bool ranged;
     uint64_t offset, length;
     sm_buf *into;
+    uint64_t expected; /* bytes that are likely to come into it; 0: not known */
     sm_take_fn *take;
     void *take_user;
 

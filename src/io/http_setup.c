@@ -153,7 +153,8 @@ static int on_send(void *user, char *peer, char *local, int peer_port, int local
 static void set_rest(sm_transfer *t)
 {
     CURL *easy = t->easy;
-    const bool large = t->request->length >= LARGE || (t->request->ranged && sm_transfer_is_get(t));
+    const bool large = t->request->length >= LARGE || t->request->expected >= LARGE ||
+                       (t->request->ranged && sm_transfer_is_get(t));
     curl_easy_setopt(easy, CURLOPT_URL, (const char *)t->url.data);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);

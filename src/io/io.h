@@ -69,6 +69,8 @@ sm_status sm_io_read_range(sm_buf *buf, const char *path, uint64_t offset, uint6
 typedef struct sm_fetch {
     const char *url;
     sm_buf *buf;       /* appended to; its cap is the limit; holds nothing new on failure */
+    uint64_t expected; /* bytes that a listing said it has, from which nothing but the way of
+                          reading follows; 0: not known */
     sm_file_info info; /* filled: what the store said of the object that was read */
     sm_status status;
     bool host_down;  /* not this file is bad: its store gave no good answer to anybody, until the

@@ -147,6 +147,7 @@ static void open_fetch(one_fetch *one, sm_fetch *fetch)
     }
     one->is_open = true;
     one->call.request.into = fetch->buf;
+    one->call.request.expected = fetch->expected;
     one->call.request.check = check_fetch;
     one->call.request.user = one;
     status = ask_for_checksum(&one->call);

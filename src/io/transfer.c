@@ -261,10 +261,11 @@ static sm_status copy_large(worker *w, const char *name, uint64_t *bytes)
     return status;
 }
 
+/* bytes: what the listing said; then what came. */
 static sm_status copy_small(worker *w, const char *name, uint64_t *bytes)
 {
     sm_buf_clear(&w->content);
-    sm_fetch fetch = {.url = (const char *)w->from.data, .buf = &w->content};
+    sm_fetch fetch = {.url = (const char *)w->from.data, .buf = &w->content, .expected = *bytes};
     sm_io_fetch_many(&fetch, 1);
     if (fetch.status != SM_OK) return sm_fail(fetch.status, "%s", fetch.error);
     *bytes = w->content.len;

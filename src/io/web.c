@@ -98,6 +98,7 @@ static void fetch_some(sm_http *http, sm_fetch *fetches, size_t count)
         (void)init_request(&requests[i], "GET", fetches[i].url);
         sm_http_reply_init(&replies[i]);
         requests[i].into = fetches[i].buf;
+        requests[i].expected = fetches[i].expected;
         starts[i] = fetches[i].buf->len;
         ready[i] = &requests[i];
     }

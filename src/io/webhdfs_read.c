@@ -58,6 +58,7 @@ static sm_status prepare(hdfs_read *read)
                  (unsigned long long)bytes_due(read));
         return sm_hdfs_request(&read->request, url, op);
     }
+    read->request.expected = bytes_due(read);
     read->request.label = url;
     read->request.once = true; /* the name node may know a better one */
     read->request.tries = &read->backoff;

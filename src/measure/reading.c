@@ -46,7 +46,7 @@ static int64_t fetch(sm_slot *slot, const sm_ask *ask)
     sm_buf *part = &slot->parts[slot->filling];
     const size_t before = part->len;
     if (ask->offset == 0 && ask->len == slot->size) {
-        sm_fetch one = {.url = ask->path, .buf = part};
+        sm_fetch one = {.url = ask->path, .buf = part, .expected = slot->size};
         sm_io_fetch_many(&one, 1);
         if (one.status != SM_OK) {
             sm_fail(one.status, "%s", one.error);

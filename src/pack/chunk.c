@@ -83,7 +83,8 @@ static sm_status list_fetches(sm_chunk *chunk, sm_chunk_reader *reader, const sm
         if (status == SM_OK)
             status = sm_buf_append(&reader->paths, reader->path.data, reader->path.len + 1);
         chunk->files[i].max = (size_t)input->size + 2;
-        reader->fetches[reader->count] = (sm_fetch){.buf = &chunk->files[i]};
+        reader->fetches[reader->count] =
+            (sm_fetch){.buf = &chunk->files[i], .expected = input->size};
         reader->which[reader->count++] = i;
     }
     for (size_t k = 0; status == SM_OK && k < reader->count; k++)
@@ -215,7 +216,7 @@ static sm_status read_one(sm_chunk *chunk, uint32_t i, sm_bench *bench)
     sm_status status =
         sm_inputs_full_path(&bench->path, inputs, sm_inputs_text(inputs, input->path));
     if (status != SM_OK) return status;
-    sm_fetch fetch = {.url = (const char *)bench->path.data, .buf = file};
+    sm_fetch fetch = {.url = (const char *)bench->path.data, .buf = file, .expected = input->size};
     sm_io_fetch_many(&fetch, 1);
     status = judge(&chunk->outcomes[i], &fetch, input);
     if (status != SM_OK) return status;

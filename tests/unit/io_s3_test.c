@@ -107,32 +107,82 @@ static void sorts_queries(void **state)
 
 static const char EMPTY_HASH[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/* Signs a GET of url as on 24 May 2013 and compares the signature at the end of the header. */
-static void expect_signature(const char *url, const char *header_name, const char *header_value,
-                             const char *expected)
+static sm_aws_keys *example_keys(void)
 {
-    sm_aws_keys *keys;
+    sm_aws_keys *keys = NULL;
     assert_int_equal(sm_aws_keys_new(&keys, "AKIAIOSFODNN7EXAMPLE",
                                      "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", NULL, INT64_MAX,
                                      "a test"),
                      SM_OK);
+    return keys;
+}
+
+/* The Authorization line of a request that is signed; it holds nothing of the secret. */
+static const char *authorization(const sm_http_request *request)
+{
+    const char *line = "";
+    for (size_t at = 0; at < request->headers.len;) {
+        const char *next = (const char *)request->headers.data + at;
+        if (strncmp(next, "Authorization: ", 15) == 0) line = next;
+        at += strlen(next) + 1;
+    }
+    assert_int_not_equal(*line, '\0');
+    assert_null(strstr(line, "wJalr"));
+    return line;
+}
+
+/* Signs a GET of url as on 24 May 2013 and compares the signature at the end of the header. */
+static void expect_signature(const char *url, const char *header_name, const char *header_value,
+                             const char *expected)
+{
+    sm_aws_keys *keys = example_keys();
     sm_http_request request;
     sm_http_request_init(&request, "GET");
     assert_int_equal(sm_buf_printf(&request.url, "%s", url), SM_OK);
     if (header_name != NULL)
         assert_int_equal(sm_http_add_header(&request, header_name, header_value), SM_OK);
     assert_int_equal(sm_aws_sign(&request, keys, "s3", "us-east-1", EMPTY_HASH, 1369353600), SM_OK);
-    const char *line = NULL;
-    for (size_t at = 0; at < request.headers.len;) {
-        const char *next = (const char *)request.headers.data + at;
-        if (strncmp(next, "Authorization: ", 15) == 0) line = next;
-        at += strlen(next) + 1;
-    }
-    assert_non_null(line);
-    if (line != NULL) assert_string_equal(strstr(line, "SignedHeaders="), expected);
-    if (line != NULL) assert_null(strstr(line, "wJalr"));
+    assert_string_equal(strstr(authorization(&request), "SignedHeaders="), expected);
     sm_http_request_free(&request);
     sm_aws_keys_drop(keys);
+}
+
+/* The whole Authorization line, the caller's. */
+static char *sign_with(sm_aws_keys *keys, const char *service, const char *region, int64_t now)
+{
+    sm_http_request request;
+    sm_http_request_init(&request, "GET");
+    assert_int_equal(sm_buf_printf(&request.url, "https://b.s3.amazonaws.com/key"), SM_OK);
+    assert_int_equal(sm_aws_sign(&request, keys, service, region, EMPTY_HASH, now), SM_OK);
+    char *line = strdup(authorization(&request));
+    sm_http_request_free(&request);
+    return line;
+}
+
+/* What keys have kept of one scope is not taken for another. */
+static void signs_for_each_day_region_and_service(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *service, *region;
+        int64_t now;
+    } scopes[] = {
+        {"s3", "us-east-1", 1369353600},     {"s3", "us-east-1", 1369353601},
+        {"s3", "us-west-2", 1369353600},     {"sts", "us-west-2", 1369353600},
+        {"s3", "us-east-1", 1369353600},     {"s3", "us-east-1", 1369353600 + 86400},
+        {"s3", "us-east-1", 1369353600 - 1},
+    };
+    sm_aws_keys *kept = example_keys();
+    for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++) {
+        sm_aws_keys *fresh = example_keys();
+        char *want = sign_with(fresh, scopes[i].service, scopes[i].region, scopes[i].now);
+        char *found = sign_with(kept, scopes[i].service, scopes[i].region, scopes[i].now);
+        assert_string_equal(found, want);
+        free(want);
+        free(found);
+        sm_aws_keys_drop(fresh);
+    }
+    sm_aws_keys_drop(kept);
 }
 
 static void signs_as_documented(void **state)
@@ -481,6 +531,7 @@ int main(void)
         cmocka_unit_test(encodes_names_once),
         cmocka_unit_test(sorts_queries),
         cmocka_unit_test(signs_as_documented),
+        cmocka_unit_test(signs_for_each_day_region_and_service),
         cmocka_unit_test(hashes_bodies),
         cmocka_unit_test(takes_md5_only_where_it_is_one),
         cmocka_unit_test(takes_the_checksum_before_the_etag),
