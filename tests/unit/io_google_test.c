@@ -354,7 +354,8 @@ static sm_status read_page(sm_list_page *page, const char *text, size_t len)
 static const char PAGE[] =
     "{\n \"nextPageToken\": \"CgZh/+=\", \"items\": [ {\"name\":\"a b/c\", \"size\":\"12\","
     "\"updated\":\"2026-01-02T03:04:05.678Z\",\"generation\":\"1767323045678901\","
-    "\"crc32c\":\"n03x6A==\"}, {\"size\":\"0\",\"name\":\"\",\"etag\":\"x\"} ]\r\n}\n";
+    "\"crc32c\":\"n03x6A==\"}, {\"size\":\"0\",\"name\":\"\",\"etag\":\"x\", \"acl\":"
+    "[{\"entity\":\"projectOwner-x\",\"projectTeam\":{},\"roles\":[\"OWNER\"]}]} ]\r\n}\n";
 
 static void expect_pages(const char *const *pages, sm_status status)
 {
@@ -388,6 +389,10 @@ static void reads_pages(void **state)
         "{\"items\":[{\"name\":\"\xc3\xbc\",\"size\":1}]}",
         "{\"items\":[{\"name\":\"a\",\"size\":\"1\",\"name\":\"b\"}]}",
         "{\"items\":[{\"name\":\"a\",\"size\":\"1\",\"acl\":[{}]}]}",
+        "{\"kind\":\"x\",\"items\":[{\"name\":\"a\",\"size\":\"1\",\"acl\":[]}],\"x\":{}}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"1\",\"x\":{\"y\":[[\"z\"],{\"name\":\"b\"}]}}]}",
+        "{\"items\":[{\"x\":[[[[[[[[[[[[]]]]]]]]]]]],\"name\":\"a\",\"size\":\"1\"}]}",
+        "{\"items\":[{\"x\":true,\"y\":-1e3,\"z\":null,\"name\":\"a\",\"size\":\"1\"}]}",
         "{\"items\":[{\"name\":\"a\",\"size\":\"1\"}],\"items\":[]}",
         "{\"nextPageToken\":\"a\",\"nextPageToken\":\"b\"}",
         "{\"nextPageToken\":\"\",\"prefixes\":[\"a/\"]}",
@@ -399,6 +404,11 @@ static void reads_pages(void **state)
         "{\"items\":[{\"size\":\"1\"}]}",
         "{\"items\":[{\"name\":\"a\",\"size\":\"-1\"}]}",
         "{\"items\":[{\"name\":\"a\",\"size\":\"99999999999999999999\"}]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"1\",\"x\":[{},]}]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"1\",\"x\":[{\"y\"}]}]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"1\",\"x\":{\"y\":[}]}}]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"1\",\"x\":[\"y\":\"z\"]}]}",
+        "{\"items\":[{\"name\":\"a\",\"size\":\"1\",\"x\":}]}",
         "{\"items\":[{\"name\":\"a\nb\",\"size\":\"1\"}]}",
         "{\"items\":[{\"name\":\"a\",\"size\":\"1\",}]}",
         "{\"items\":[{\"name\":\"a\",\"size\":\"1\"},]}",
