@@ -36,7 +36,7 @@ from stores.pages import PAGES  # noqa: E402
 from stores.servers import Absent, Gs, Seaweed, clean_environment  # noqa: E402
 
 SHARDMILL = Path(os.environ.get("SHARDMILL", ROOT / "build" / "shardmill"))
-PARALLEL, OUR_PARALLEL, CURL_PARALLEL = 64, [32, 64], [8, 16, 32, 64]
+PARALLEL, OUR_PARALLEL, CURL_PARALLEL = 64, [16, 32, 64], [8, 16, 32, 64]
 PYTHON_THREADS = 16
 SMALL_BYTES, LARGE_BYTES = 16 << 10, 64 << 20
 PARTS = ["small", "large", "pack", "far", "list"]
