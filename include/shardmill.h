@@ -368,7 +368,8 @@ SM_API void sm_stop_waiting(void);
  * Copies a file, or the files below a folder, between stores. dst is the new name, or where it is a
  * folder (or ends in '/') the folder to put a single file into. Every file is checked by its size
  * and by the checksum that the store keeps. SM_OK also when some files failed: see
- * summary->failures.
+ * summary->failures. SM_ERR_IO, with the others not tried, when a store gave no good answer for too
+ * long, or when the first hundred files all failed.
  */
 SM_API sm_status sm_copy_files(sm_copy_summary *summary, const char *src, const char *dst,
                                const sm_copy_options *options);

@@ -154,12 +154,13 @@ static bool is_host_down(const sm_transfer *t)
 
 /* ---- What has come, of all clients */
 
-static atomic_ullong received_bytes, retry_count, first_byte_ns;
+static atomic_ullong received_bytes, retry_count, given_up_count, first_byte_ns;
 
 void sm_io_traffic(sm_traffic *traffic)
 {
     *traffic = (sm_traffic){.received = atomic_load(&received_bytes),
                             .retries = atomic_load(&retry_count),
+                            .given_up = atomic_load(&given_up_count),
                             .first_byte_ns = atomic_load(&first_byte_ns)};
 }
 
@@ -259,6 +260,13 @@ static bool passes(CURLcode code)
     }
 }
 
+/* A fault that passes did not pass in time. */
+static void give_up(sm_transfer *t)
+{
+    t->reply->host_down = is_host_down(t);
+    if (t->reply->host_down && !t->request->once) atomic_fetch_add(&given_up_count, 1);
+}
+
 static bool end_by_fault(sm_transfer *t, CURLcode code)
 {
     const sm_http_request *request = t->request;
@@ -269,7 +277,7 @@ static bool end_by_fault(sm_transfer *t, CURLcode code)
     t->backoff.patience_ns = sm_transfer_reached(t) || whole < first ? whole : first;
     t->reply->retry_after_ms = 0;
     if (passing && !request->once && try_later(t)) return false;
-    t->reply->host_down = passing && is_host_down(t);
+    if (passing) give_up(t);
 
     const char *words = *t->words != '\0' ? t->words : curl_easy_strerror(code);
     char times[48] = "";
@@ -419,7 +427,7 @@ static bool end_attempt(sm_transfer *t, CURLcode code)
     const bool passing = !request->metadata && passes_away &&
                          (request->idempotent || status == 429 || status == 503);
     if (passing && !request->once && try_later(t)) return false;
-    reply->host_down = passing && is_host_down(t);
+    if (passing) give_up(t);
     return true;
 }
 
@@ -441,6 +449,7 @@ static bool begin(sm_http *http, sm_transfer *t, sm_http_request *request, sm_ht
                        .start = request->into == NULL ? 0 : request->into->len,
                        .total = UINT64_MAX};
     reply->attempts = 0;
+    reply->host_down = false;
     reply->error[0] = '\0';
     sm_buf_init(&t->url, SIZE_MAX / 2);
     sm_backoff_init(&t->backoff);

@@ -90,8 +90,9 @@ sm_status sm_io_read_part(sm_buf *buf, const char *path, uint64_t offset, uint64
 /* What this process has received of stores so far, as libcurl counts it: bodies and headers, but
  * neither TLS nor TCP. */
 typedef struct sm_traffic {
-    uint64_t received;      /* bytes */
-    uint64_t retries;       /* requests that were sent again */
+    uint64_t received; /* bytes */
+    uint64_t retries;  /* requests that were sent again */
+    uint64_t given_up; /* requests whose host gave no good answer to anybody until the deadline */
     uint64_t first_byte_ns; /* when the first body came behind sm_io_await_byte; 0: none did */
 } sm_traffic;
 

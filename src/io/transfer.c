@@ -19,6 +19,7 @@ enum {
     POURED = 4,           /* so many large ones under way fill a network by a request each */
     POURED_MAX = 1 << 30, /* bytes of a file: a larger one would be the last, and alone */
     TRIES = 3,            /* of a large file that comes damaged */
+    ALL_FAIL = 100,       /* so many files that fail, and none that does not: it is not the files */
     SMALL = 1 << 20,      /* bytes of a file that is read whole */
     GROWN = 8 << 20       /* and at most of it, should it have grown since it was listed */
 };
@@ -76,6 +77,7 @@ typedef struct copying {
     sem_t large;    /* how many more of them may begin */
     atomic_bool stopped;
     pthread_mutex_t lock; /* guards what follows, and the callbacks */
+    bool is_store_down;   /* it gave no good answer for too long */
     sm_copy_summary summary;
     sm_progress progress;
     uint64_t started_ns, told_ns;
@@ -99,6 +101,13 @@ static bool is_stopped(copying *c)
     return atomic_load(&c->stopped);
 }
 
+static uint64_t count_given_up(void)
+{
+    sm_traffic traffic;
+    sm_io_traffic(&traffic);
+    return traffic.given_up;
+}
+
 static void tell_progress(copying *c)
 {
     const uint64_t now = sm_clock_ns();
@@ -108,7 +117,14 @@ static void tell_progress(copying *c)
     c->options->on_progress(c->options->user, &c->progress);
 }
 
-static void note_done(copying *c, const char *name, uint64_t bytes, sm_status status)
+static bool all_fail(const copying *c)
+{
+    return c->summary.files == 0 && c->summary.failures >= ALL_FAIL;
+}
+
+/* is_store_down: so the file failed, and so would all others. */
+static void note_done(copying *c, const char *name, uint64_t bytes, sm_status status,
+                      bool is_store_down)
 {
     pthread_mutex_lock(&c->lock);
     c->progress.inputs_done++;
@@ -121,6 +137,8 @@ static void note_done(copying *c, const char *name, uint64_t bytes, sm_status st
         c->progress.failures++;
         if (c->options->on_problem != NULL)
             c->options->on_problem(c->options->user, name, sm_last_error());
+        c->is_store_down = c->is_store_down || is_store_down;
+        if (is_store_down || all_fail(c)) atomic_store(&c->stopped, true);
     }
     tell_progress(c);
     pthread_mutex_unlock(&c->lock);
@@ -294,8 +312,10 @@ static void *work(void *user)
     for (file *f; (f = sm_queue_pop(&w.c->queue)) != NULL; free(f)) {
         uint64_t bytes;
         if (is_stopped(w.c)) continue;
+        const uint64_t given_up = count_given_up();
         sm_status status = copy_file(&w, f, &bytes);
-        if (status != SM_ERR_CANCELLED) note_done(w.c, f->name, bytes, status);
+        if (status != SM_ERR_CANCELLED)
+            note_done(w.c, f->name, bytes, status, count_given_up() > given_up);
     }
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) sm_buf_free(bufs[i]);
     free(w.block);
@@ -330,9 +350,20 @@ static sm_status add_walked(void *user, sm_walk_event event, const char *path,
         pthread_mutex_lock(&c->lock);
         c->progress.inputs_total++;
         pthread_mutex_unlock(&c->lock);
-        note_done(c, path, 0, SM_ERR_ACCESS);
+        note_done(c, path, 0, SM_ERR_ACCESS, false);
     }
     return SM_OK;
+}
+
+static sm_status why_stopped(const copying *c)
+{
+    if (c->is_store_down)
+        return sm_fail(SM_ERR_IO,
+                       "stopped with %llu files copied: the store gave no good answer for too long",
+                       (unsigned long long)c->summary.files);
+    if (all_fail(c))
+        return sm_fail(SM_ERR_IO, "stopped: none of the first %d files could be copied", ALL_FAIL);
+    return sm_fail(SM_ERR_CANCELLED, "stopped before all was copied");
 }
 
 static sm_status copy_all(copying *c, uint64_t size)
@@ -354,9 +385,8 @@ static sm_status copy_all(copying *c, uint64_t size)
     sm_queue_close(&c->queue);
     for (size_t i = 0; i < count; i++) pthread_join(threads[i], NULL);
     sm_queue_destroy(&c->queue);
-    if (status == SM_OK && atomic_load(&c->stopped))
-        status = sm_fail(SM_ERR_CANCELLED, "stopped before all was copied");
-    return status;
+    const bool was_stopped = status == SM_OK || status == SM_ERR_CANCELLED;
+    return was_stopped && atomic_load(&c->stopped) ? why_stopped(c) : status;
 }
 
 /* Where a single file goes: dst itself, or below it when it is a folder. */

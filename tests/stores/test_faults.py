@@ -2,6 +2,7 @@
 
 import random
 import subprocess
+import time
 
 import pytest
 from conftest import FATAL, HANG, OK, crowd, pack, run, start, tree
@@ -174,3 +175,25 @@ def test_a_listing_goes_on_at_its_page(crowd, mill, fault):
         done = mill(crowd, "ls", crowd.url("crowd"), port=proxy.port, more=QUICK)
     assert proxy.hits
     assert sorted(done.stdout.splitlines()) == sorted(f"{i % 7}/{i:05}.jpg" for i in range(CROWD))
+
+
+@pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
+def test_a_copy_ends_when_its_store_goes_away(store, env, at, tmp_path, up):
+    """What it has copied by then is whole; the files that it had no time for are not waited for."""
+    want = many()
+    folder = write(tmp_path / "here", want)
+    if not up:
+        put_many(store, {f"{at}/{name}": data for name, data in want.items()})
+    proxy = FaultProxy(store.port, ["slow"], share=1)
+    with proxy:
+        args = [folder, store.url(at)] if up else [store.url(at), tmp_path / "down"]
+        process = start("cp", "-q", "-r", *args, stderr=subprocess.PIPE,
+                        env={**env, **store.env(proxy.port), "SHARDMILL_RETRY_SECONDS": "2"})
+        while proxy.seen < 40 and process.poll() is None:
+            time.sleep(0.01)
+    code, said = process.wait(timeout=HANG), process.stderr.read().decode()
+    assert code == FATAL, said
+    assert "no good answer for too long" in said.splitlines()[-1]
+    assert len(said.splitlines()) <= 16 + 1
+    there = get_many(store, at) if up else tree(tmp_path / "down")
+    assert 0 < len(there) < len(want) and there.items() <= want.items()

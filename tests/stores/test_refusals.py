@@ -67,6 +67,33 @@ def test_nobody_listens(env, scheme):
     assert f"{scheme}://bucket/a" in fails(env, "ls", f"{scheme}://bucket/a")
 
 
+def up(folder, count):
+    folder.mkdir()
+    for i in range(count):
+        (folder / f"{i:04}").write_bytes(b"x")
+    return folder
+
+
+@pytest.mark.parametrize("scheme", ["gs", "s3"])
+def test_a_copy_to_where_nobody_listens(env, tmp_path, scheme):
+    """It does not wait for each file: those on their way fail, and then it ends."""
+    where = f"http://127.0.0.1:{free_ports()[0]}"
+    env = {**env, "STORAGE_EMULATOR_HOST": where, "AWS_ENDPOINT_URL_S3": where,
+           "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    began = time.monotonic()
+    done = run("cp", "-q", "-r", up(tmp_path / "up", 300), f"{scheme}://bucket/a", code=FATAL, env=env)
+    assert time.monotonic() - began < SECONDS
+    assert "no good answer for too long" in done.stderr.splitlines()[-1]
+    assert done.stderr.count("\n") <= 16 + 1
+
+
+def test_a_copy_of_which_nothing_succeeds(store, mill, tmp_path):
+    done = mill(store, "cp", "-q", "-r", up(tmp_path / "up", 300), f"{store.scheme}://no-such-bucket/a",
+                code=FATAL)
+    assert "none of the first 100 files" in done.stderr.splitlines()[-1]
+    assert done.stderr.count("\n") <= 100 + 16 + 1
+
+
 @pytest.mark.parametrize("url", ["http://pictures.example/a", "gs://bucket/a", "s3://bucket/a"])
 def test_plain_http_is_for_this_machine_only(env, url):
     env = {**env, "STORAGE_EMULATOR_HOST": "http://pictures.example",
