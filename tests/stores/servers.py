@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -288,8 +289,8 @@ class Hdfs(Store):
                 assert time.monotonic() < deadline, self.process.log.read_text()[-300:]
                 time.sleep(0.1)
 
-        tell(b"away", lambda: not self._can_be_read("up"))
         try:
+            tell(b"away", lambda: not self._can_be_read("up"))
             yield
         finally:
             tell(b"back", lambda: self._can_be_read("up") and self._is_up())
@@ -297,7 +298,7 @@ class Hdfs(Store):
     def _can_be_read(self, key):
         try:
             return self.get(key) is not None
-        except OSError:
+        except (OSError, HTTPException):  # a node that ends may do so within an answer
             return False
 
     def _is_up(self):
