@@ -99,6 +99,14 @@ def peak(*args, env, stdout=subprocess.DEVNULL):
     return int(done.stderr.split()[-1]) / 1024
 
 
+def write(folder, files):
+    """Writes {path below folder: bytes}; returns folder."""
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
 def put_many(store, objects):
     """Writes {key: bytes} with the store's own client."""
     with ThreadPoolExecutor(16) as pool:

@@ -105,17 +105,15 @@ def _reset(connection):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-class FaultProxy:
-    """Listens on self.port while in `with`, with the context tls for HTTPS; hits counts the faults,
-    seen all requests."""
+class Front:
+    """Listens on self.port while in `with`, in front of the port upstream, with the context tls for
+    HTTPS: each connection has a thread that calls _serve. hits counts the faults, seen all requests."""
 
     def __init__(self, upstream, faults, share=0.1, seed=1, most=None, tls=None):
         self.upstream, self.faults, self.share, self.most = upstream, list(faults), share, most
         self.tls = tls
         self.random, self.lock = random.Random(seed), threading.Lock()
         self.hits, self.seen = Counter(), 0
-        self.open, self.gone = set(), False
-        self.kept, self.ended = {}, {}  # of a resumable upload's address: its bytes; the last answer
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.listener.getsockname()[1]
 
@@ -126,6 +124,25 @@ class FaultProxy:
     def __exit__(self, *_):
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+
+class FaultProxy(Front):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.open, self.gone = set(), False
+        self.kept, self.ended = {}, {}  # of a resumable upload's address: its bytes; the last answer
+
+    def __exit__(self, *_):
+        super().__exit__()
         with self.lock:
             self.gone, left = True, list(self.open)
         for connection in left:
@@ -134,16 +151,7 @@ class FaultProxy:
             except OSError:
                 pass
 
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
     def _serve(self, client):
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         store = None
         try:
             if self.tls is not None:

@@ -5,11 +5,8 @@ by a seeded generator in the order in which they are answered, meets one of the 
 has of its own. What happened is counted, so that a test can see that it met any.
 """
 
-import random
 import select
-import socket
-import threading
-from collections import Counter, deque
+from collections import deque
 from http.client import HTTPConnection, HTTPException
 
 from h2.config import H2Configuration
@@ -17,6 +14,8 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
+
+from .fault_proxy import Front
 
 # refuse: a stream is reset before the store has seen its request; reset: within its answer, when it
 # has; cut: there the connection ends with all its streams; goaway: behind the answer the connection
@@ -27,38 +26,16 @@ NOT_PASSED_ON = {"connection", "keep-alive", "transfer-encoding", "upgrade"}
 WINDOW = 16 << 20
 
 
-class Http2Door:
-    """Listens on self.port while in `with`, with the context tls; hits counts the faults, seen all
-    requests, and beside is the most that waited on one connection."""
+class Http2Door(Front):
+    """beside is the most requests that waited on one connection."""
 
-    def __init__(self, upstream, tls, faults=(), share=0.1, seed=1, most=None):
+    def __init__(self, upstream, tls, faults=(), **options):
         tls.set_alpn_protocols(["h2"])
-        self.upstream, self.tls = upstream, tls
-        self.faults, self.share, self.most = list(faults), share, most
-        self.random, self.lock = random.Random(seed), threading.Lock()
-        self.hits, self.seen, self.beside = Counter(), 0, 0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port = self.listener.getsockname()[1]
-
-    def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        super().__init__(upstream, faults, tls=tls, **options)
+        self.beside = 0
 
     def _serve(self, client):
         try:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.tls.wrap_socket(client, server_side=True) as wrapped:
                 assert wrapped.selected_alpn_protocol() == "h2"
                 _Connection(self, wrapped).serve()

@@ -7,7 +7,7 @@ import time
 import pytest
 from conftest import FATAL, HANG, OK, crowd, pack, run, start, tree
 
-from .conftest import CROWD, get_many, peak, put_many
+from .conftest import CROWD, get_many, peak, put_many, write
 from .fault_proxy import FAULTS, FaultProxy
 from .servers import noise
 
@@ -27,13 +27,6 @@ def attempt(*args, **kwargs):
     """Runs what may fail; returns the exit code and what it said on stderr."""
     process = start(*args, stderr=subprocess.PIPE, **kwargs)
     return process.wait(timeout=HANG), process.stderr.read().decode()
-
-
-def write(folder, files):
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
 
 
 def test_many_objects_come_down_whole(store, mill, at, tmp_path):

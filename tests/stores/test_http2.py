@@ -7,7 +7,7 @@ import pytest
 from conftest import EXAMPLES, pack, tree
 from tls import serve_tls
 
-from .conftest import get_many, put_many
+from .conftest import get_many, put_many, write
 from .fault_proxy import FaultProxy
 from .http2_door import FAULTS, Http2Door
 from .servers import noise
@@ -36,13 +36,6 @@ def door(store, tmp_path):
 def pictures(copies):
     return {f"{path.parent.name}/{i}-{path.name}": path.read_bytes()
             for path in sorted(EXAMPLES.glob("*/*.jpg")) for i in range(copies)}
-
-
-def write(folder, files):
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
 
 
 @pytest.mark.parametrize("faults", [[], FAULTS], ids=["smooth", "faults"])

@@ -6,7 +6,7 @@ import time
 import pytest
 from conftest import FATAL, OK, USAGE, run, tree
 
-from .conftest import get_many, put_many
+from .conftest import get_many, put_many, write
 from .fault_proxy import FaultProxy
 from .servers import BLIND_KEY, KEY, SECRET, free_ports, noise
 
@@ -67,11 +67,7 @@ def test_nobody_listens(env, scheme):
     assert f"{scheme}://bucket/a" in fails(env, "ls", f"{scheme}://bucket/a")
 
 
-def up(folder, count):
-    folder.mkdir()
-    for i in range(count):
-        (folder / f"{i:04}").write_bytes(b"x")
-    return folder
+MANY = {f"{i:04}": b"x" for i in range(300)}
 
 
 @pytest.mark.parametrize("scheme", ["gs", "s3"])
@@ -81,14 +77,14 @@ def test_a_copy_to_where_nobody_listens(env, tmp_path, scheme):
     env = {**env, "STORAGE_EMULATOR_HOST": where, "AWS_ENDPOINT_URL_S3": where,
            "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
     began = time.monotonic()
-    done = run("cp", "-q", "-r", up(tmp_path / "up", 300), f"{scheme}://bucket/a", code=FATAL, env=env)
+    done = run("cp", "-q", "-r", write(tmp_path / "up", MANY), f"{scheme}://bucket/a", code=FATAL, env=env)
     assert time.monotonic() - began < SECONDS
     assert "no good answer for too long" in done.stderr.splitlines()[-1]
     assert done.stderr.count("\n") <= 16 + 1
 
 
 def test_a_copy_of_which_nothing_succeeds(store, mill, tmp_path):
-    done = mill(store, "cp", "-q", "-r", up(tmp_path / "up", 300), f"{store.scheme}://no-such-bucket/a",
+    done = mill(store, "cp", "-q", "-r", write(tmp_path / "up", MANY), f"{store.scheme}://no-such-bucket/a",
                 code=FATAL)
     assert "none of the first 100 files" in done.stderr.splitlines()[-1]
     assert done.stderr.count("\n") <= 100 + 16 + 1
